@@ -19,6 +19,8 @@ export interface SlowKind {
   readonly drips?: string;
   /** Takes nothing of what it is sent. */
   readonly isDeaf?: boolean;
+  /** It wants an upstream, and may be answered 503 where there are too many. */
+  readonly isRefusable?: boolean;
   /** Its time begins when it was answered. */
   readonly isAnswered?: boolean;
 }
@@ -35,6 +37,7 @@ export const SLOW_KINDS: readonly SlowKind[] = [
   {
     what: "upload that stalls",
     limit: "body_timeout",
+    isRefusable: true,
     sends: ({ small }) =>
       `POST ${small} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n${"x".repeat(512)}`,
   },

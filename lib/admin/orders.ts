@@ -1,3 +1,4 @@
+import { CLIENT_NAMES } from "../clients/client_requests.ts";
 import { z } from "zod";
 import type { PrewarmOrder } from "../workers/operations/prewarmer.ts";
 
@@ -42,14 +43,16 @@ const target = z.string().max(8192).regex(/^(?:\/|https?:\/\/)[^\s#\p{Cc}]*$/iu,
 });
 
 /**
- * Reads the body of a prewarm request: `listener`; `paths`, `concurrency` and `rate` in place of what is configured.
+ * Reads the body of a prewarm request: `listener`; `paths`, `concurrency` and `rate` in place of what is configured; `pictures` that
+ * the documents name.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { prewarmOrder } from "./orders.ts";
  * const order = prewarmOrder.parse({ listener: "api", paths: ["/3/movie/550"] });
- * assert.deepEqual(order, { listener: "api", targets: ["/3/movie/550"], concurrency: null, ratePerSecond: null });
+ * assert.deepEqual(order.targets, ["/3/movie/550"]);
+ * assert.deepEqual([order.concurrency, order.ratePerSecond, order.pictures], [null, null, null]);
  * assert.equal(prewarmOrder.safeParse({ listener: "api", paths: ["movie"] }).success, false);
  * ```
  */
@@ -58,9 +61,10 @@ export const prewarmOrder = z.strictObject({
   paths: z.array(target).min(1).max(MAX_PATHS).optional(),
   concurrency: z.int().min(1).max(64).optional(),
   rate: z.int().min(1).max(10_000).optional(),
-}).transform(({ listener, paths = null, concurrency = null, rate = null }): PrewarmOrder => ({
-  listener,
-  targets: paths,
-  concurrency,
-  ratePerSecond: rate,
-}));
+  pictures: z.strictObject({
+    listener: z.string().min(1).max(64),
+    clients: z.array(z.enum(CLIENT_NAMES)).min(1).max(CLIENT_NAMES.length),
+  }).optional(),
+}).transform((
+  { listener, paths = null, concurrency = null, rate = null, pictures = null },
+): PrewarmOrder => ({ listener, targets: paths, concurrency, ratePerSecond: rate, pictures }));

@@ -1,4 +1,4 @@
-import { type StoredFacts, StoredHead, type StoredKind, StoredResponse, tiersOf } from "./stored_response.ts";
+import { type StoredFacts, StoredHead, type StoredKind, StoredResponse } from "./stored_response.ts";
 
 /**
  * A stored response as bytes, the same on disk and between workers. Numbers are big-endian, texts UTF-8; the body follows the record or
@@ -28,6 +28,7 @@ const ON_DISK = 8;
 const UNDATED = 16;
 const HAS_ORIGIN_TAG = 32;
 const PURGED = 64;
+const SHARED = 128;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -61,7 +62,8 @@ function writeFacts(view: DataView, stored: StoredHead): void {
   view.setUint16(
     2,
     (freshness.mustRevalidate ? MUST_REVALIDATE : 0) | (freshness.alwaysValidate ? ALWAYS_VALIDATE : 0) |
-      (tiers.memory ? IN_MEMORY : 0) | (tiers.disk ? ON_DISK : 0) | (stored.isUndated ? UNDATED : 0) |
+      (tiers.memory ? IN_MEMORY : 0) | (tiers.disk ? ON_DISK : 0) | (tiers.shared ? SHARED : 0) |
+      (stored.isUndated ? UNDATED : 0) |
       (stored.originTag === null ? 0 : HAS_ORIGIN_TAG) | (stored.isPurged ? PURGED : 0),
   );
   view.setUint16(4, stored.status);
@@ -182,7 +184,7 @@ function factsIn(bytes: Uint8Array, layout: Layout): StoredFacts {
     },
     selectedBy: pairsOf(decodeTexts(bytes.subarray(selectedByAt, tagsAt))),
     tags: tagsOf(bytes, layout),
-    tiers: tiersOf((flags & IN_MEMORY) !== 0, (flags & ON_DISK) !== 0),
+    tiers: { memory: (flags & IN_MEMORY) !== 0, disk: (flags & ON_DISK) !== 0, shared: (flags & SHARED) !== 0 },
     originTag: (flags & HAS_ORIGIN_TAG) === 0 ? null : decoder.decode(bytes.subarray(originTagAt, codeAt)),
     isUndated: (flags & UNDATED) !== 0,
     isPurged: (flags & PURGED) !== 0,

@@ -37,6 +37,8 @@ export interface Store {
   put(response: StoredResponse): void;
   /** Takes over, into memory alone, what another worker has put. */
   adopt(response: StoredResponse): void;
+  /** Takes over, into all its tiers, what another gateway has stored: as the purges leave it; `undefined` where that is nothing. */
+  takeOver(response: StoredResponse): StoredResponse | undefined;
   /** Whether what was put last under the key still waits to be written where other workers look. */
   isOnItsWay(key: string): boolean;
   /** See {@linkcode StoredFacts.purgePosition}: what is asked for now, and stored, is stored with it. */

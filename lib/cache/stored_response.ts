@@ -21,10 +21,15 @@ export interface Freshness {
 export interface Tiers {
   readonly memory: boolean;
   readonly disk: boolean;
+  /**
+   * In the tier that gateways share, where there is one.
+   * @default false
+   */
+  readonly shared?: boolean;
 }
 
-/** A tier of the store. */
-export type Tier = "memory" | "disk";
+/** Where a stored response was found. */
+export type Tier = "memory" | "disk" | "shared";
 
 /** The kind of an entry of the store. Only `response` and `part` have a status and fields that are sent. */
 export type StoredKind =
@@ -111,7 +116,7 @@ export class StoredHead implements StoredFacts {
   readonly freshness: Freshness;
   readonly selectedBy: StoredFacts["selectedBy"];
   readonly tags: readonly string[];
-  readonly tiers: Tiers;
+  readonly tiers: Required<Tiers>;
   readonly originTag: string | null;
   readonly isUndated: boolean;
   readonly isPurged: boolean;
@@ -133,7 +138,7 @@ export class StoredHead implements StoredFacts {
     this.freshness = facts.freshness;
     this.selectedBy = facts.selectedBy.length === 0 ? NO_TEXTS : facts.selectedBy;
     this.tags = facts.tags.length === 0 ? NO_TEXTS : facts.tags;
-    this.tiers = tiersOf(facts.tiers.memory, facts.tiers.disk);
+    this.tiers = tiersOf(facts.tiers);
     this.originTag = facts.originTag ?? null;
     this.isUndated = facts.isUndated ?? false;
     this.isPurged = facts.isPurged ?? false;
@@ -266,13 +271,14 @@ function isSameView(a: Uint8Array, b: Uint8Array): boolean {
   return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
 }
 
-const TIERS: readonly Tiers[] = [0, 1, 2, 3].map((bits) =>
-  Object.freeze({ memory: (bits & 1) !== 0, disk: (bits & 2) !== 0 })
+const TIERS: readonly Required<Tiers>[] = Array.from(
+  { length: 8 },
+  (_, bits) => Object.freeze({ memory: (bits & 1) !== 0, disk: (bits & 2) !== 0, shared: (bits & 4) !== 0 }),
 );
 
 /** One object for all that may stay in the same tiers. */
-export function tiersOf(memory: boolean, disk: boolean): Tiers {
-  return TIERS[(memory ? 1 : 0) | (disk ? 2 : 0)]!;
+function tiersOf({ memory, disk, shared }: Tiers): Required<Tiers> {
+  return TIERS[(memory ? 1 : 0) | (disk ? 2 : 0) | (shared === true ? 4 : 0)]!;
 }
 
 /** Texts that are part of a message's head would keep all of it in memory. */

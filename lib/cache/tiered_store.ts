@@ -75,6 +75,15 @@ class Tiers implements TieredStore {
     this.#memory.put(response, this.#clock.now());
   }
 
+  takeOver(response: StoredResponse): StoredResponse | undefined {
+    const left = this.#purges.apply(response);
+    if (left === undefined) return undefined;
+    const held = isVaryMarker(left) ? this.#memory.peek(left.key)?.response : undefined;
+    if (held !== undefined && areSameMarkers(held, left) && held.requestTimeMs <= left.requestTimeMs) return left;
+    this.put(left);
+    return left;
+  }
+
   isOnItsWay(key: string): boolean {
     return this.#disk?.isOnItsWay(key) ?? false;
   }

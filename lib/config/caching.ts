@@ -8,7 +8,7 @@ import { glob, mediaRange, statusRange, token } from "./http_scalars.ts";
 import type { ListenerContext } from "./listener_context.ts";
 import { plainValue } from "./yaml/interpolate.ts";
 import type { Problems } from "./yaml/problems.ts";
-import { choice, duration, flag, size, text } from "./yaml/scalars.ts";
+import { choice, duration, flag, name, size, text } from "./yaml/scalars.ts";
 import { asMapping, distinct, type Frozen, list, oneOrMany, section, short, switchable } from "./yaml/section.ts";
 import { HOUR, KiB, MiB, PiB, YEAR } from "./yaml/units.ts";
 
@@ -62,6 +62,7 @@ const cacheRuleSection = section({
   ),
   memory: flag().prefault(true).describe("Store in memory."),
   disk: flag().prefault(true).describe("Store on disk."),
+  shared: flag().prefault(true).describe("Share with the other gateways, where the listener does."),
 });
 
 /** The name of a query parameter, or the beginning of names. */
@@ -160,6 +161,20 @@ export const listenerCacheSection = section({
   shared: flag().optional().describe(
     "Share stored responses with the other gateways, where `cache.shared` is on; default: true, false where `auth` is set.",
   ),
+  shared_as: name("name").optional().describe(
+    "A name for what the upstreams have, on type `custom`: gateways whose listeners are alike but for the upstreams' addresses share " +
+      "responses where it is the same; default: the addresses.",
+  ),
+  key_host: text({
+    title: "host",
+    pattern: /^[^\s\p{Cc}\/]+$/u,
+    maxLength: 255,
+    expected: "a host, with its port if it has one",
+  })
+    .optional().describe(
+      "A host that stands in cache keys for every one that clients use, for gateways that are reached under several and have one cache; " +
+        "responses must not depend on it. Default: the client's, on types and pools whose upstreams may see it.",
+    ),
   status_key: flag().prefault(false).describe(
     "Tell clients in `Cache-Status` by which key a response is stored (RFC 9211 §2.7), to find out why one is not shared.",
   ),
@@ -231,18 +246,19 @@ function checkAppends({ cache, pool }: CachingListener, { problems, path, type }
 
 /** `cache:` at the top level. */
 export function cacheOf(cache: CacheValues, cluster: ClusterValues | undefined, files: NamedFiles) {
+  const shared = sharedTierOf(cache.shared, cluster, files);
   return {
     memoryBytes: cache.memory,
     diskBytes: cache.disk,
     minFreeDiskBytes: cache.min_free_disk,
     // The default shrinks with the tiers; a value from the file has been checked against them.
-    maxEntryBytes: Math.min(cache.max_entry, Math.max(cache.memory, cache.disk)),
+    maxEntryBytes: Math.min(cache.max_entry, Math.max(cache.memory, cache.disk, shared?.maxEntryBytes ?? 0)),
     fillMemoryBytes: cache.fill_memory,
     fillTimeoutMs: cache.fill_timeout,
     collapseTimeoutMs: cache.collapse_timeout,
     backgroundFill: cache.background_fill,
     /** `null` where there is no such tier. */
-    shared: sharedTierOf(cache.shared, cluster, files),
+    shared,
   };
 }
 
@@ -277,6 +293,10 @@ export function listenerCacheOf(cache: ListenerCacheValues, shared: CacheValues)
     diskQuotaBytes: cache.disk_quota ?? null,
     /** Whether responses are shared with other gateways; `null` leaves it to the default. */
     shared: cache.shared ?? null,
+    /** `null`: what the upstreams have is known by their addresses. */
+    sharedAs: cache.shared_as ?? null,
+    /** Lower case; `null` leaves the client's. */
+    keyHost: cache.key_host?.toLowerCase() ?? null,
   };
 }
 
@@ -293,7 +313,7 @@ function ruleOf(rule: ListenerCacheValues["rules"][number]): CacheRuleConfig {
     maxTtlMs: rule.max_ttl ?? null,
     staleWhileRevalidateMs: rule.stale_while_revalidate ?? null,
     staleIfErrorMs: rule.stale_if_error ?? null,
-    tiers: { memory: rule.memory, disk: rule.disk },
+    tiers: { memory: rule.memory, disk: rule.disk, shared: rule.shared },
   };
 }
 

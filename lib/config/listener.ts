@@ -12,7 +12,7 @@ import { checkRateLimit, limitsOf, listenerLimitKeys } from "./limits.ts";
 import { listenAddressOf, listenKeys } from "./listen.ts";
 import type { ListenerContext } from "./listener_context.ts";
 import { serverTimingKey } from "./logging.ts";
-import { prewarmKey, prewarmOf } from "./prewarm.ts";
+import { checkPrewarm, prewarmKey, prewarmOf } from "./prewarm.ts";
 import { checkRewriting, type RewritingConfig, rewritingKeys, rewritingOf } from "./rewriting.ts";
 import { checkRules } from "./rule_checks.ts";
 import { rulesKeys, rulesOf } from "./rules.ts";
@@ -70,12 +70,16 @@ export function checkListeners(
   const types = all.map(({ listener: { pool } }) =>
     pool === undefined || !Object.hasOwn(pools, pool) ? undefined : pools[pool]?.type
   );
+  const pictureListeners = all.flatMap(({ listener: { name } }, index) =>
+    types[index] === "tmdb-image" && name !== undefined ? [name] : []
+  );
   const apiKeys = new Set(Object.values(pools).flatMap(({ api_keys }) => api_keys.map(cleanApiKey)));
   for (const [index, { listener, path }] of all.entries()) {
     const context = { ...file, path, type: types[index], types, apiKeys };
     checkPoolName(listener, path, problems);
     checkListenerCache(listener, context);
     checkImages(listener.images, context);
+    checkPrewarm(listener.prewarm, context, pictureListeners);
     checkAuth(listener.auth, context);
     checkRateLimit(listener.rate_limit, listener.auth, context);
     checkCors(listener.cors, context);

@@ -4,6 +4,7 @@ import { checkFile } from "./check_file.ts";
 import { type Config, configOf, fileSchema, type FileValues } from "./config.ts";
 import { tracingEnvironment } from "./tracing_environment.ts";
 import { findIncluded, includeKey, type ListFolder } from "./include.ts";
+import { checkLibraries } from "./prewarm.ts";
 import { checkOpenFiles } from "./open_files.ts";
 import type { Lookup } from "./yaml/interpolate.ts";
 import { reportIssues } from "./yaml/issues.ts";
@@ -31,6 +32,8 @@ export interface LoadDependencies {
   readonly fileMode?: (path: string) => Promise<number | null>;
   /** Lists a folder that is included; left out, there are none. */
   readonly listFolder?: ListFolder;
+  /** What keeps a folder from being read; `null` for nothing. Left out, folders are not looked at. */
+  readonly folderProblem?: (path: string) => Promise<string | null>;
   /**
    * The configuration's own text, where it is in no file.
    * @default the text of the file
@@ -223,6 +226,7 @@ async function examine(
   const found = problems.list();
   if (found.length > 0 || !result.success) return { ok: false, file, problems: found };
   const config = configOf(result.data, { cores, cwd, tracing, ...files });
+  await checkLibraries(config.listeners, problems, deps.folderProblem);
   return {
     ok: true,
     file,

@@ -1,3 +1,4 @@
+import { listenerOfKey } from "../cache/store.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { within } from "../clock.ts";
 import type { Fields } from "../http/fields.ts";
@@ -133,7 +134,8 @@ async function makeForm(services: Services, forms: ImageForms, making: Making): 
 /** The form as it is stored, without a body where there is no such form; `null` where the conversion may be tried again. */
 async function converted(services: Services, forms: ImageForms, making: Making): Promise<StoredResponse | null> {
   const { recipe, options: { counts } } = making;
-  const conversion = await services.images.convert(forms.original.body, recipe);
+  const { original } = forms;
+  const conversion = await services.images.convert(original.body, recipe, listenerOfKey(original.key));
   reportConversion(services, { key: forms.key(recipe), counts, made: "done" }, conversion);
   if (conversion.kind === "done") return forms.entryFor(recipe, conversion.body);
   return conversion.kind === "unsuitable" ? forms.entryFor(recipe, null) : null;

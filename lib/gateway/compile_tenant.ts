@@ -14,6 +14,7 @@ import { compilePolicy, compileStoring } from "./cache_policy.ts";
 import { requestBase } from "./compile_pool.ts";
 import { compileConvert, compileDeriver, compileSizing } from "./compile_images.ts";
 import { compileRewriting } from "./compile_rewriting.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import type { Limits } from "./limits.ts";
 
 /** What a listener shares with others, or takes over from the snapshot before. */
@@ -36,6 +37,7 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
     admission: parts.limits.admission(listener),
     clientRate: parts.limits.clientRate(listener),
     byteRate: parts.limits.byteRate(listener),
+    sharing: sharingOf(config, listener, parts),
   };
   const others = new Set(listener.rules.flatMap(({ pool }) => pool === null || pool === listener.pool ? [] : [pool]));
   const elsewhere = new Map([...others].map((pool) => {
@@ -45,12 +47,18 @@ export function compileTenant(config: Config, listener: ListenerConfig, parts: T
   return compileOver(config, listener, parts, { ...shared, elsewhere });
 }
 
+/** One for all its pools: the changes that lead to the others are part of its keys. */
+function sharingOf(config: Config, listener: ListenerConfig, { type, poolOf }: TenantParts): Tenant["sharing"] {
+  const fingerprint = fingerprintOf(config, listener, (name) => name === listener.pool ? type : poolOf(name).type);
+  return fingerprint === null ? null : { fingerprint };
+}
+
 /** A listener over one pool; `shared` is the same over all of them. */
 function compileOver(
   config: Config,
   listener: ListenerConfig,
   { runtime, type, counts, isToken }: TenantParts,
-  shared: Pick<Tenant, "rules" | "elsewhere" | "auth" | "admission" | "clientRate" | "byteRate">,
+  shared: Pick<Tenant, "rules" | "elsewhere" | "auth" | "admission" | "clientRate" | "byteRate" | "sharing">,
 ): Tenant {
   const pool = config.pools.find(({ name }) => name === listener.pool)!;
   const forwarded = pool.forwarded ?? type.forwarded;
@@ -64,11 +72,12 @@ function compileOver(
     type,
     policy: compilePolicy(listener.cache, type, cors !== null),
     storing: compileStoring(listener.cache, type),
+    // An upstream that is told of the client's host may answer by it.
+    hostInKey: type.hostInKey || pool.sending.preserveHost || forwarded !== "off",
+    keyHost: listener.cache.keyHost,
     images: compileConvert(config, listener, { type, counts }),
     sizing: compileSizing(listener, type),
     filterQuery: queryFilter(listener.cache.query),
-    // An upstream that is told of the client's host may answer by it.
-    hostInKey: type.hostInKey || pool.sending.preserveHost || forwarded !== "off",
     maxRequestBodyBytes: listener.maxRequestBodyBytes,
     forwarded,
     forwardFields: listener.forwardFields,

@@ -4,6 +4,7 @@ import { InvalidationTable } from "../cache/flights/invalidation_table.ts";
 import { ValidationTable } from "../cache/flights/validation_table.ts";
 import { LEASE_BYTES, LeaseTable, VALIDATIONS_AT } from "../cache/flights/lease_table.ts";
 import type { Store } from "../cache/store.ts";
+import type { SharedTier } from "../cluster/shared_tier.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
@@ -47,6 +48,11 @@ export interface DrainedUpstream {
 /** What a gateway is made of. */
 export interface GatewayOptions {
   readonly store: Store;
+  /**
+   * What it shares with the other gateways of its cluster.
+   * @default it is alone
+   */
+  readonly shared?: SharedTier | null;
   /**
    * Settles when the other workers have forgotten what was deleted from the store so far.
    * @default there are no others
@@ -110,8 +116,10 @@ export class Gateway {
     this.#options = options;
     const { store, clock, logger, config } = options;
     const budget = new FillBudget(config.cache.fillMemoryBytes);
+    const { shared = null } = options;
     this.services = {
       store,
+      shared,
       collapse: new Collapse({
         leases: new LeaseTable(options.leaseMemory, options.worker),
         clock,
@@ -120,7 +128,7 @@ export class Gateway {
         adopt: (response) => store.adopt(response),
         isOnItsWay: (key) => store.isOnItsWay(key),
       }),
-      forgotten: options.forgotten ?? (() => Promise.resolve()),
+      forgotten: () => forgotten(options.forgotten, shared),
       recordWrite: options.recordWrite ?? (() => {}),
       budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
@@ -261,7 +269,10 @@ export class Gateway {
   async close(graceMs: number): Promise<void> {
     const untilMs = performance.now() + graceMs;
     await this.services.background.drain(graceMs);
-    await this.services.store.close(Math.max(0, untilMs - performance.now()));
+    await Promise.all([
+      this.services.store.close(Math.max(0, untilMs - performance.now())),
+      this.services.shared?.close(Math.max(0, untilMs - performance.now())),
+    ]);
     this.services.collapse.close();
     await this.#tracing.close(Math.max(MIN_FLUSH_MS, untilMs - performance.now()));
     for (const transport of this.#transports.values()) transport.close();
@@ -304,6 +315,14 @@ export class Gateway {
   #backgroundFailed(error: unknown): void {
     this.#options.logger.in("cache").debug("Background work failed", { problem: messageOf(error) });
   }
+}
+
+/** How long the answer to a request that changed something waits for the tier that gateways share. */
+const DELETED_WITHIN_MS = 50;
+
+/** Settles when what was deleted here is gone elsewhere too. */
+async function forgotten(others: (() => Promise<void>) | undefined, shared: SharedTier | null): Promise<void> {
+  await Promise.all([others?.(), shared?.deleted(DELETED_WITHIN_MS)]);
 }
 
 /** How long after it was received a request may begin its last try: it may have waited for another's fetch before. */

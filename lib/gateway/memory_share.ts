@@ -16,8 +16,9 @@ export function largestInMemoryBytes(settings: MemorySettings): number {
   return Math.floor(memoryShareBytes(settings) * MAX_ENTRY_SHARE);
 }
 
-/** The largest body, in bytes, that is stored: without a disk tier, none that memory does not hold. */
+/** The largest body, in bytes, that is stored: without a disk tier, none that neither memory nor the tier that gateways share holds. */
 export function largestStoredBytes(settings: MemorySettings): number {
-  const { maxEntryBytes, diskBytes } = settings.cache;
-  return diskBytes > 0 ? maxEntryBytes : Math.min(maxEntryBytes, largestInMemoryBytes(settings));
+  const { maxEntryBytes, diskBytes, shared } = settings.cache;
+  if (diskBytes > 0) return maxEntryBytes;
+  return Math.min(maxEntryBytes, Math.max(largestInMemoryBytes(settings), shared?.maxEntryBytes ?? 0));
 }

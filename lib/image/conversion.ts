@@ -28,8 +28,8 @@ export type Conversion =
 
 /** Converts pictures in another thread. */
 export interface ImageConverter {
-  /** Converts a picture; never rejects. The body is read when its turn comes and must not change until then. */
-  convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe): Promise<Conversion>;
+  /** Converts a picture for a listener; never rejects. The body is read when its turn comes and must not change until then. */
+  convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe, listener: string): Promise<Conversion>;
 }
 
 /** Media type of each format. */

@@ -18,6 +18,8 @@ export interface QueueOptions {
 /** An order for a conversion; its body is fetched when its turn comes. */
 export interface Order {
   readonly recipe: Recipe;
+  /** Whose pictures they are: listeners take turns. */
+  readonly listener: string;
   /** Fetches its bytes; `null` where the order was abandoned. */
   readonly fetch: () => Promise<Uint8Array<ArrayBuffer> | null>;
   readonly answer: (conversion: Conversion) => void;
@@ -50,7 +52,8 @@ const WAIT_TIMES = 3;
 /** Converts in turn, a few at a time. */
 export class ConversionQueue {
   readonly #codec: Codec;
-  readonly #waiting: Waiting[] = [];
+  /** By listener; the first is the next one's turn. */
+  readonly #waiting = new Map<string, Waiting[]>();
   #options: QueueOptions;
   readonly #overdue = new Set<LateConversion>();
   #running = 0;
@@ -64,7 +67,7 @@ export class ConversionQueue {
 
   /** Numbers of running and waiting conversions. */
   get figures(): QueueFigures {
-    return { running: this.#running, waiting: this.#waiting.length, overdue: this.#overdue.size };
+    return { running: this.#running, waiting: this.#waitingCount, overdue: this.#overdue.size };
   }
 
   /** Changes the bounds for what begins from now on. */
@@ -73,18 +76,41 @@ export class ConversionQueue {
     this.#next();
   }
 
-  /** Queues an order, or refuses it at once. */
+  /** Queues an order, or refuses it at once. In a full queue, one of the listener that has most gives way to one that has less. */
   add(order: Order): void {
-    if (this.#waiting.length >= this.#options.queue && this.#running >= this.#options.concurrency) {
-      return order.answer({ kind: "refused", detail: "the queue is full" });
+    const own = this.#waiting.get(order.listener) ?? [];
+    if (this.#waitingCount >= this.#options.queue && this.#running >= this.#options.concurrency) {
+      const most = [...this.#waiting.values()].reduce((a, b) => a.length >= b.length ? a : b, own);
+      const isOver = most.length > own.length + 1;
+      const refused = isOver ? most.pop()!.order : order;
+      refused.answer({ kind: "refused", detail: "the queue is full" });
+      if (!isOver) return;
     }
-    this.#waiting.push({ order, sinceMs: performance.now() });
+    own.push({ order, sinceMs: performance.now() });
+    this.#waiting.set(order.listener, own);
     this.#next();
+  }
+
+  get #waitingCount(): number {
+    let sum = 0;
+    for (const { length } of this.#waiting.values()) sum += length;
+    return sum;
+  }
+
+  /** The oldest of the listener whose turn it is. */
+  #take(): Waiting | undefined {
+    for (const [listener, orders] of this.#waiting) {
+      this.#waiting.delete(listener);
+      const first = orders.shift();
+      if (orders.length > 0) this.#waiting.set(listener, orders);
+      if (first !== undefined) return first;
+    }
+    return undefined;
   }
 
   #next(): void {
     while (this.#running < this.#options.concurrency) {
-      const waiting = this.#waiting.shift();
+      const waiting = this.#take();
       if (waiting === undefined) return;
       const { order, sinceMs } = waiting;
       if (performance.now() - sinceMs > this.#options.timeoutMs * WAIT_TIMES) {

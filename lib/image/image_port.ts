@@ -3,7 +3,7 @@ import type { Order } from "./conversion_queue.ts";
 
 /** Message of a serving worker to the image worker. */
 type ToImages =
-  | { readonly type: "ask"; readonly id: number; readonly recipe: Recipe }
+  | { readonly type: "ask"; readonly id: number; readonly recipe: Recipe; readonly listener: string }
   /** `null` where the order was abandoned. */
   | { readonly type: "body"; readonly id: number; readonly body: Uint8Array<ArrayBuffer> | null };
 
@@ -15,6 +15,7 @@ type FromImages =
 
 interface Pending {
   readonly body: Uint8Array<ArrayBuffer>;
+  readonly listener: string;
   readonly settle: (conversion: Conversion) => void;
   /** Its turn has come. */
   isUnderWay: boolean;
@@ -30,6 +31,9 @@ const RESTING: Conversion = { kind: "unavailable", detail: "the image worker can
 /** Most bytes of bodies that wait here: they hold memory that the cache may no longer count. A single body may be larger. */
 const MAX_PENDING_BYTES = 64 * 1024 ** 2;
 
+/** What one listener may have of all that waits, where there are others. */
+const PART = 3 / 4;
+
 /** Most conversions of a serving worker. */
 export interface ConverterBounds {
   readonly maxPending: number;
@@ -42,6 +46,8 @@ export class RemoteConverter implements ImageConverter {
   #bounds: ConverterBounds;
   readonly #pending = new Map<number, Pending>();
   #port: MessagePort | null = null;
+  /** Those that have asked for anything. */
+  readonly #listeners = new Set<string>();
   #pendingBytes = 0;
   #id = 0;
   #restUntilMs = 0;
@@ -73,13 +79,13 @@ export class RemoteConverter implements ImageConverter {
     }
   }
 
-  convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe): Promise<Conversion> {
+  convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe, listener: string): Promise<Conversion> {
     const port = this.#port;
     if (port === null) return Promise.resolve({ kind: "unavailable", detail: "there is no image worker" });
     if (performance.now() < this.#restUntilMs) return Promise.resolve(RESTING);
     const { maxPending, patienceMs } = this.#bounds;
     const isFull = this.#pendingBytes > 0 && this.#pendingBytes + body.byteLength > MAX_PENDING_BYTES;
-    if (isFull || this.#pending.size >= maxPending) {
+    if (isFull || this.#pending.size >= maxPending || this.#isBeyondPart(listener, body.byteLength)) {
       return Promise.resolve({ kind: "refused", detail: "too many are under way" });
     }
     const id = ++this.#id;
@@ -90,10 +96,23 @@ export class RemoteConverter implements ImageConverter {
         resolve(conversion);
       };
       const timer = setTimeout(() => settle({ kind: "failed", detail: "no answer came" }), patienceMs);
-      this.#pending.set(id, { body, settle, isUnderWay: false });
+      this.#listeners.add(listener);
+      this.#pending.set(id, { body, listener, settle, isUnderWay: false });
       this.#pendingBytes += body.byteLength;
-      port.postMessage({ type: "ask", id, recipe } satisfies ToImages);
+      port.postMessage({ type: "ask", id, recipe, listener } satisfies ToImages);
     });
+  }
+
+  /** One listener leaves a quarter to others, once others have had anything. */
+  #isBeyondPart(listener: string, bytes: number): boolean {
+    if (this.#listeners.size < 2 && (this.#listeners.size === 0 || this.#listeners.has(listener))) return false;
+    let [count, sum] = [1, bytes];
+    for (const pending of this.#pending.values()) {
+      if (pending.listener !== listener) continue;
+      count++;
+      sum += pending.body.byteLength;
+    }
+    return count > 1 && (count > this.#bounds.maxPending * PART || sum > MAX_PENDING_BYTES * PART);
   }
 
   #receive(message: FromImages): void {
@@ -131,7 +150,7 @@ export function serveImages(port: MessagePort, take: (order: Order) => void): vo
   };
   port.onmessage = ({ data }: MessageEvent<ToImages>) => {
     if (data.type === "body") return fetching.get(data.id)?.(data.body);
-    const { id, recipe } = data;
-    take({ recipe, fetch: () => fetch(id), answer: (conversion) => answer(id, conversion) });
+    const { id, recipe, listener } = data;
+    take({ recipe, listener, fetch: () => fetch(id), answer: (conversion) => answer(id, conversion) });
   };
 }

@@ -188,7 +188,7 @@ function memoryFinding(config: Config, memoryBytes: number | null): Finding {
 function largestFinding(config: Config): Finding {
   const check = "largest";
   const { maxEntryBytes, diskBytes } = config.cache;
-  const largestBytes = largestInMemoryBytes(config);
+  const largestBytes = Math.max(largestInMemoryBytes(config), config.cache.shared?.maxEntryBytes ?? 0);
   const largest = shownSize(largestBytes);
   if (maxEntryBytes <= largestBytes) {
     return { check, state: "ok", text: `memory holds responses up to ${shownSize(maxEntryBytes)}`, remedy: null };

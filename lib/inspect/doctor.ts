@@ -7,6 +7,7 @@ import type { PeerFigures } from "../server/peer_sight.ts";
 import { countsOf, type Finding, type FindingState } from "./finding.ts";
 import { tlsFindings } from "./tls_findings.ts";
 import { diagnoseDisk } from "./diagnose_disk.ts";
+import { clusterFindings } from "./diagnose_cluster.ts";
 import { peerFindings } from "./diagnose_peers.ts";
 import { tracingFindings } from "./diagnose_tracing.ts";
 import {
@@ -62,6 +63,7 @@ async function machineOf(
   return [
     ...await diagnoseDisk(config, { timeoutMs, isRunning: running !== null }),
     ...await tracingFindings(config.tracing, timeoutMs),
+    ...await clusterFindings(config, timeoutMs),
     ...tlsFindings(config, Date.now()),
     ...machineFindings(config, thisMachine(loaded.file)),
     ...await portFindings(loaded, running, timeoutMs, held),

@@ -21,6 +21,13 @@ export interface Library {
   readonly skipped: ReadonlyMap<LibrarySkip, { readonly count: number; readonly first: string }>;
 }
 
+/** How a library is read. */
+export interface LibraryOptions {
+  /** Waited for after every 32 folders, where others have to get their turn; `null` for no pause. */
+  readonly rest?: (() => Promise<void>) | null;
+}
+
+const FOLDERS_IN_A_STEP = 32;
 /** Largest `.nfo` file that is read. */
 const MAX_NFO_BYTES = 1_048_576;
 const MAX_DEPTH = 12;
@@ -38,8 +45,8 @@ const FILM_FILE = /\.(?:avi|iso|m2ts|m4v|mkv|mov|mp4|mpe?g|strm|ts|webm|wmv)$/i;
  *
  * @throws {Error} where the folder cannot be read, or holds more than any library; its message is for the operator
  */
-export async function readLibrary(folder: string): Promise<Library> {
-  const reader = new LibraryReader();
+export async function readLibrary(folder: string, { rest = null }: LibraryOptions = {}): Promise<Library> {
+  const reader = new LibraryReader(rest);
   // One that is not there is a mistake; one below it may vanish.
   for await (const _ of Deno.readDir(folder)) break;
   await reader.visit(folder, folder, 0);
@@ -63,6 +70,11 @@ class LibraryReader {
   #entries = 0;
   #nfoFiles = 0;
   #namedFolders = 0;
+  readonly #rest: (() => Promise<void>) | null;
+
+  constructor(rest: (() => Promise<void>) | null) {
+    this.#rest = rest;
+  }
 
   result(): Library {
     const [nfoFiles, namedFolders] = [this.#nfoFiles, this.#namedFolders];
@@ -73,6 +85,7 @@ class LibraryReader {
     if (depth > MAX_DEPTH) return this.#skip("too many folders above it", folder);
     const contents = await this.#contentsOf(folder);
     if (contents === null) return;
+    if (this.#rest !== null && this.#visited.size % FOLDERS_IN_A_STEP === 0) await this.#rest();
     await this.#readTitle(folder, name, contents);
     for (const below of contents.folders) await this.visit(join(folder, below), below, depth + 1);
   }

@@ -6,6 +6,7 @@ import { bucketOf, DURATION_BUCKETS_MS } from "./histogram.ts";
 export const CACHE_RESULTS = [
   "hit_memory",
   "hit_disk",
+  "hit_shared",
   "stale",
   "revalidated",
   "collapsed",
@@ -345,9 +346,11 @@ export function countClient(counts: ListenerCounts, name: string, request: Count
   if (isHit(request.cache)) clientHits[name] = (clientHits[name] ?? 0) + 1;
 }
 
+const HITS: ReadonlySet<CacheResult> = new Set(["hit_memory", "hit_disk", "hit_shared", "stale", "collapsed"]);
+
 /** Whether the cache answered. */
 export function isHit(result: CacheResult): boolean {
-  return result === "hit_memory" || result === "hit_disk" || result === "stale" || result === "collapsed";
+  return HITS.has(result);
 }
 
 /** Requests that the cache answered. */

@@ -7,12 +7,14 @@ import { refuseLoop } from "../forward/refuse.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import { requestDirectives } from "../http/cache_control.ts";
 import type { Answer } from "../request/answer.ts";
-import { forwardNote, hitNote } from "../request/cache_note.ts";
+import { forwardNote, hitNote, RESULT_OF_TIER } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { DerivableRequest } from "../request/snapshot.ts";
-import { lead } from "./lead.ts";
+import { needsOrigin } from "../deliver/conditions.ts";
+import { askGateways, type FromGateways, sharingOf } from "./ask_gateways.ts";
+import { lead, type LeadTask } from "./lead.ts";
 import { passThrough } from "./pass_through.ts";
-import { WHOLE_BYTES } from "./store_response.ts";
+import { landWhole, WHOLE_BYTES } from "./store_response.ts";
 
 /** Why an upstream is asked, and the stored response, if any, that may be validated. */
 export interface SharedFetch {
@@ -32,7 +34,7 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
   // The response may turn out to be for this request alone: no other one waits for it.
   if (isLikelyUnshared(exchange)) return lead(exchange, { flight: new Flight(key), fwd, stale });
   const entry = exchange.services.collapse.enter(key);
-  if (entry.role === "leader") return lead(exchange, { flight: entry.flight, fwd, stale });
+  if (entry.role === "leader") return leadForAll(exchange, { flight: entry.flight, fwd, stale });
   if (entry.role === "solo") return passThrough(exchange, { fwd, detail: "hit-for-miss" });
   exchange.enter("queue");
   const waiting = exchange.trace?.child("wait for another request's fetch", "internal");
@@ -40,6 +42,31 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
     waiting?.end();
     return follow(exchange, fetch, result);
   });
+}
+
+/** Fetches, unless another gateway has stored a response that answers, or does so now. */
+function leadForAll(exchange: Exchange, task: LeadTask): Promise<Answer> {
+  const sharing = sharingOf(exchange, task.fwd);
+  if (sharing === null) return lead(exchange, task);
+  const asking = exchange.trace?.child("look up in the shared tier", "internal");
+  return exchange.during("queue", askGateways(exchange, task, sharing)).then((found) => {
+    asking?.end();
+    return found.kind === "lead" ? lead(exchange, found.task) : answerShared(exchange, task, found);
+  });
+}
+
+/** Answers all requests that wait with what another gateway has stored. */
+function answerShared(
+  exchange: Exchange,
+  { flight }: LeadTask,
+  { response, verdict }: Extract<FromGateways, { kind: "answer" }>,
+): Answer | Promise<Answer> {
+  landWhole(flight, response);
+  exchange.services.collapse.finish(flight, response);
+  if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
+  const isFresh = verdict.kind === "hit";
+  if (!isFresh && !exchange.isBackground) revalidateInBackground(exchange, response);
+  return { kind: "stored", note: hitNote(exchange, response, isFresh ? "hit_shared" : "stale"), response };
 }
 
 /** Requests whose answer is stored only if it says so (RFC 9111 §3.5), or never (RFC 9111 §5.2.1.5; a stream without end). */
@@ -96,7 +123,7 @@ async function followVariant(exchange: Exchange, { stale }: SharedFetch, head: S
     const { response, tier } = found;
     return {
       kind: "stored",
-      note: hitNote(exchange, response, tier === "memory" ? "hit_memory" : "hit_disk"),
+      note: hitNote(exchange, response, RESULT_OF_TIER[tier]),
       response,
     };
   }
@@ -137,7 +164,7 @@ export function revalidateInBackground(exchange: Exchange, stale: StoredResponse
   const quiet = exchange.inBackground();
   quiet.trace = exchange.trace?.child("validate in the background", "internal") ?? null;
   background.add(
-    lead(quiet, { flight: entry.flight, fwd: "stale", stale }).then((answer) => prepareForms(quiet, answer))
+    leadForAll(quiet, { flight: entry.flight, fwd: "stale", stale }).then((answer) => prepareForms(quiet, answer))
       .finally(() => quiet.trace?.end()),
   );
 }

@@ -98,7 +98,7 @@ export class ImageDeriver implements Deriver {
     if (format === null) return null;
     const { quality, counts } = this.#options;
     const recipe: Recipe = { format, quality, effort: 4, fit };
-    const conversion = await services.images.convert(source.body, recipe);
+    const conversion = await services.images.convert(source.body, recipe, request.tenant.name);
     reportConversion(services, { key: derivedKey(request.key), counts, made: "derived" }, conversion);
     if (conversion.kind !== "done") return null;
     return sizedResponse(source, {

@@ -27,7 +27,7 @@ function renew(exchange: Exchange, { times, response }: UpstreamAnswer, stored: 
   if (update.kind === "none") return;
   if (update.kind === "changed") return store.put(staleSince(stored, clock.now()));
   const { response: renewed, keep } = update.freshened;
-  if (keep === "delete") store.delete(stored.key);
+  if (keep === "delete") deleteStored(exchange, stored.key);
   if (keep !== "replace") return;
   store.put(renewed.with({ fields: sentCacheControl(exchange.tenant, renewed.fields, renewed.freshness) }));
 }
@@ -44,14 +44,14 @@ function invalidateWritten(exchange: Exchange): void {
 
 /** Invalidates the targets that an unsafe request has changed (RFC 9111 §4.4). */
 function invalidate(exchange: Exchange, answer: UpstreamAnswer): void {
-  const { tenant, services, method } = exchange;
+  const { tenant, method } = exchange;
   const { authority, path, query } = exchange;
   const upstreamAuthority = tenant.pool.endpoints.get(answer.upstream.id)?.host ?? null;
   for (const target of invalidates(method, answer.response, { authority, path, query, upstreamAuthority })) {
     const request = { method: "GET", path: target.path, query: target.query, header: () => null };
     const key = tenantKey(tenant, request, target.authority === authority ? exchange.keyAuthority : target.authority);
     const keys = target.path === path && target.query === query ? [key, exchange.key, ...readKeys(exchange)] : [key];
-    for (const changed of keys) remove(services, changed);
+    for (const changed of keys) remove(exchange, changed);
   }
 }
 
@@ -67,9 +67,16 @@ function readKeys(exchange: Exchange): string[] {
   }
 }
 
-function remove({ store, invalidations, collapse, clock }: Exchange["services"], key: string): void {
+function remove(exchange: Exchange, key: string): void {
+  const { store, invalidations, collapse, clock } = exchange.services;
   invalidations.add(key, changeTimeMs(clock));
   collapse.detach(key);
-  store.delete(key);
+  deleteStored(exchange, key);
   store.delete(partialKey(key));
+}
+
+/** Removes what a key holds, in this gateway and in the tier that gateways share. */
+export function deleteStored({ services: { store, shared }, tenant: { sharing } }: Exchange, key: string): void {
+  store.delete(key);
+  if (shared !== null && sharing !== null) shared.delete(sharing, key, store.purgePosition);
 }

@@ -19,7 +19,8 @@ import type { UpstreamFailure } from "../upstream_client/transport.ts";
 import { askSizes } from "./ask_sizes.ts";
 import { passThrough } from "./pass_through.ts";
 import { staleAnswer } from "./stale.ts";
-import { landWhole, storeResponse, type Storing } from "./store_response.ts";
+import { deleteStored } from "./invalidate.ts";
+import { landWhole, shareStored, storeResponse, type Storing } from "./store_response.ts";
 import { mustAskAgain, streamAnswer, wholeDocument } from "./stream_answer.ts";
 
 /** The fetch that a request leads. */
@@ -159,7 +160,7 @@ function passUnstorable(
   { reason, hitForMissMs }: NotStorable,
 ): Answer | Promise<Answer> {
   const { collapse } = exchange.services;
-  collapse.rememberSolo(flight.key, hitForMissMs);
+  collapse.rememberSolo(flight, hitForMissMs);
   collapse.finish(flight, null);
   if (mustAskAgain(exchange, answer)) exchange.leaveUnchanged();
   if (exchange.wantsPart && exchange.rewrite === null) {
@@ -185,9 +186,10 @@ function renewStored(exchange: Exchange, task: LeadTask, answer: UpstreamAnswer)
   const fresh = freshened.response.with({ fields: sentCacheControl(exchange.tenant, fields, freshness) });
   if (keep === "replace") {
     store.put(fresh);
+    shareStored(exchange, fresh, null);
     exchange.tenant.deriver?.onStored?.(exchange, fresh);
   }
-  if (keep === "delete") store.delete(stale.key);
+  if (keep === "delete") deleteStored(exchange, stale.key);
   const shared = keep === "replace" ? fresh : null;
   if (shared !== null) landWhole(task.flight, shared);
   collapse.finish(task.flight, shared);

@@ -8,11 +8,12 @@ import { GatewayError, messageOf } from "../errors.ts";
 import { upgradeProtocol } from "../forward/refuse.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import type { Answer } from "../request/answer.ts";
-import { derivedNote, hitNote } from "../request/cache_note.ts";
+import { derivedNote, hitNote, RESULT_OF_TIER } from "../request/cache_note.ts";
 import type { Exchange } from "../request/exchange.ts";
 import type { Derived, Deriver } from "../request/snapshot.ts";
 import { isPreflight, preflightAnswer } from "./arrive.ts";
 import { fetchShared, fromOtherWorker, revalidateInBackground, verdictOn } from "./fetch_shared.ts";
+import { findInGateways, sharingOf } from "./ask_gateways.ts";
 import { fromPartial, partialKey } from "./partial_response.ts";
 import { passThrough, passUpgrade } from "./pass_through.ts";
 import { comingBackAnswer } from "./stale.ts";
@@ -104,12 +105,33 @@ function comingBack(exchange: Exchange, stored: StoredResponse): Answer | null {
 }
 
 function hit(exchange: Exchange, { response, tier }: Found, isPartial = false): Answer {
-  const note = hitNote(exchange, response, tier === "memory" ? "hit_memory" : "hit_disk");
+  const note = hitNote(exchange, response, RESULT_OF_TIER[tier]);
   return { kind: "stored", note, response, isPartial };
 }
 
-/** Answers a request that no stored response can answer: by a fetch that others share, or by one for this request alone. */
+/** Answers a request that no response stored here can answer. */
 function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Verdict): Answer | Promise<Answer> {
+  const sharing = sharingOf(exchange, verdict.fwd ?? "miss");
+  if (sharing === null || !verdict.onlyIfCached && isSharedFetch(exchange)) {
+    return fetchFromOrigin(exchange, found, verdict);
+  }
+  return exchange.during("queue", findInGateways(exchange, sharing)).then((response) => {
+    if (response === null) return fetchFromOrigin(exchange, found, verdict);
+    if (needsOrigin(exchange, response)) return passThrough(exchange, { fwd: "request", detail: "precondition" });
+    return hit(exchange, { response, tier: "shared" });
+  });
+}
+
+/** Whether {@linkcode fetchShared} is to answer; it asks other gateways itself. */
+function isSharedFetch(exchange: Exchange): boolean {
+  if (exchange.rewrite !== null && (exchange.method === "GET" || exchange.tenant.type.wholeBodies)) return true;
+  if (exchange.method === "HEAD") return false;
+  if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) return false;
+  return exchange.header("range") === null || exchange.tenant.storing.range !== "pass";
+}
+
+/** Answers by a fetch that others share, or by one for this request alone. */
+function fetchFromOrigin(exchange: Exchange, found: Found | undefined, verdict: Verdict): Answer | Promise<Answer> {
   if (verdict.onlyIfCached) {
     throw new GatewayError("only_if_cached", "The request wants a stored response only, and none can be used");
   }
@@ -117,9 +139,7 @@ function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Ver
   const fwd = verdict.fwd ?? "miss";
   const stale = kind === "validate" ? found!.response : null;
   // Changes in a document depend on the whole of it. HEAD fetches it only where the type serves documents alone.
-  if (exchange.rewrite !== null && (exchange.method === "GET" || exchange.tenant.type.wholeBodies)) {
-    return fetchShared(exchange, { fwd, stale });
-  }
+  if (isSharedFetch(exchange)) return fetchShared(exchange, { fwd, stale });
   // The answer to HEAD has no content that could be stored.
   if (exchange.method === "HEAD") {
     return passThrough(exchange, { fwd, detail, stored: found?.response, servesStale: stale !== null });
@@ -127,10 +147,7 @@ function fetchMissing(exchange: Exchange, found: Found | undefined, verdict: Ver
   if (exchange.header("if-match") !== null || exchange.header("if-unmodified-since") !== null) {
     return passThrough(exchange, { fwd, detail });
   }
-  if (exchange.header("range") !== null && exchange.tenant.storing.range === "pass") {
-    return missingRange(exchange, fwd, detail);
-  }
-  return fetchShared(exchange, { fwd, stale });
+  return missingRange(exchange, fwd, detail);
 }
 
 /** Answers a range request that misses: from a stored partial response, or from an upstream, whose answer is stored as one (RFC 9111 §3.3). */

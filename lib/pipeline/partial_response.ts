@@ -63,7 +63,9 @@ export function storePartial(exchange: Exchange, answer: UpstreamAnswer): Partia
   const { times } = answer;
   const decision = storable({ request: exchange, head: response, times, options: exchange.tenant.policy! });
   // Partial responses of several variants would need a key for each, and are seldom asked for.
-  if (!decision.store || decision.selectedBy.length !== 1 || !budget.reserve(lengthBytes)) return null;
+  if (!decision.store || decision.selectedBy.length !== 1 || !budget.reserve(lengthBytes, exchange.tenant.name)) {
+    return null;
+  }
   const copy = new BoundedCopy(lengthBytes);
   return {
     async read() {
@@ -72,7 +74,7 @@ export function storePartial(exchange: Exchange, answer: UpstreamAnswer): Partia
       return chunk;
     },
     onEnd(isWhole) {
-      budget.release(lengthBytes);
+      budget.release(lengthBytes, exchange.tenant.name);
       const body = isWhole ? copy.whole() : null;
       if (body === null || invalidations.since(exchange.key, answer.requestTimeMs)) return;
       const head = storedHead(exchange, { answer, decision }, body.byteLength);

@@ -45,12 +45,13 @@ export async function storeResponse(exchange: Exchange, storing: Storing): Promi
   const { response } = storing.answer;
   const { lengthBytes } = response.body;
   const mediaType = mediaTypeOf(fieldValue(response.fields, "content-type"));
+  saySolo(exchange, storing, lengthBytes);
   // A rule may name such a type, but a body without end cannot be stored.
   if (lengthBytes === null && isEndless(response.fields)) return passUnstored(exchange, storing, "endless");
   if (isReadWhole(exchange, response, mediaType)) return await storeWhole(exchange, storing);
   if (lengthBytes === null) return storeCopy(exchange, storing);
   if (lengthBytes > settings.maxEntryBytes) return passUnstored(exchange, storing, "too-large");
-  if (!budget.reserve(lengthBytes)) return passUnstored(exchange, storing, "fill-memory-full");
+  if (!budget.reserve(lengthBytes, exchange.tenant.name)) return passUnstored(exchange, storing, "fill-memory-full");
   return storeFilling(exchange, storing, lengthBytes);
 }
 
@@ -80,7 +81,7 @@ function passUnstored(
   detail: string,
 ): Answer | null | Promise<Answer> {
   const { collapse } = exchange.services;
-  if (LASTING.has(detail)) collapse.rememberSolo(storing.flight.key, UNSTORED_MS);
+  if (LASTING.has(detail)) collapse.rememberSolo(storing.flight, UNSTORED_MS);
   collapse.finish(storing.flight, null);
   if (mustAskAgain(exchange, storing.answer)) exchange.leaveUnchanged();
   if (exchange.wantsPart && exchange.rewrite === null) {
@@ -126,7 +127,7 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
   const { body } = answer.response;
   let reservedBytes = 0;
   const admit = (bytes: number) => {
-    if (!budget.reserve(bytes)) return false;
+    if (!budget.reserve(bytes, exchange.tenant.name)) return false;
     reservedBytes += bytes;
     return true;
   };
@@ -147,7 +148,7 @@ async function gatherWhole(exchange: Exchange, { flight, answer }: Storing): Pro
     answer.release(asFailure(error));
     throw error;
   } finally {
-    budget.release(reservedBytes);
+    budget.release(reservedBytes, exchange.tenant.name);
   }
 }
 
@@ -180,7 +181,7 @@ function storeFilling(
   const finish = (failure: UpstreamFailure | null) => {
     if (failure !== null) fill.fail(failure);
     answer.release(failure ?? undefined);
-    budget.release(lengthBytes);
+    budget.release(lengthBytes, exchange.tenant.name);
     let stored: StoredResponse | null = null;
     try {
       if (failure === null) stored = putResponse(exchange, head, fill.body!);
@@ -222,15 +223,18 @@ function storeCopy(exchange: Exchange, storing: Storing): Answer {
   const { flight, answer, fwd, decision } = storing;
   const { collapse, background, clock } = exchange.services;
   const followedUntilMs = clock.now() + collapse.timeoutMs;
-  const copy = new ReservedCopy(exchange.services, (isLasting) => {
+  const copy = new ReservedCopy(exchange, (isLasting) => {
     // Others cannot follow a body that will not be stored.
-    if (isLasting) collapse.rememberSolo(flight.key, UNSTORED_MS);
+    if (isLasting) collapse.rememberSolo(flight, UNSTORED_MS);
     collapse.finish(flight, null);
   });
+  let readBytes = 0;
   // The client may leave while a read of its stream is under way: the next one, in the background, has to wait for that.
   const read = inTurn(async () => {
     const chunk = await answer.response.body.read();
     copy.add(chunk);
+    readBytes += chunk?.byteLength ?? 0;
+    saySolo(exchange, storing, readBytes);
     // After that time no request waits for its end any more.
     if (clock.now() > followedUntilMs) flight.land({ kind: "solo" });
     return chunk;
@@ -319,10 +323,24 @@ export function putResponse(exchange: Exchange, head: StoredHead, body: Uint8Arr
   const tagged = isToTag ? withBodyTag(head.fields, body) : null;
   const stored = (tagged === null ? head : head.with(tagged)).withBody(body);
   if (exchange.isChanged(stored)) return stored;
-  if (stored.selectedBy.length > 0) store.put(varyMarker(exchange.key, stored, exchange.variants?.sinceMs));
+  const marker = stored.selectedBy.length === 0 ? null : varyMarker(exchange.key, stored, exchange.variants?.sinceMs);
+  if (marker !== null) store.put(marker);
   store.put(stored);
+  shareStored(exchange, stored, marker);
   exchange.tenant.deriver?.onStored?.(exchange, stored);
   return stored;
+}
+
+/** Gives other gateways what was stored here, with the marker that leads to it, if it is one of several variants. */
+export function shareStored(exchange: Exchange, stored: StoredResponse, marker: StoredResponse | null): void {
+  const { services: { shared }, tenant: { sharing } } = exchange;
+  if (shared !== null && sharing !== null) shared.put(sharing, stored, marker);
+}
+
+/** Says to other gateways, as soon as it is known, that they wait in vain: what comes is not for them. */
+function saySolo({ services: { shared } }: Exchange, { flight, decision }: Storing, lengthBytes: number | null): void {
+  if (flight.claim === null || shared === null) return;
+  if (!decision.tiers.shared || lengthBytes !== null && !shared.takes(lengthBytes)) flight.claim.solo(UNSTORED_MS);
 }
 
 /** The response as the client gets it that fetched it: with the fields that are for that client alone. */

@@ -122,7 +122,7 @@ async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Prom
   const { budget, clock, settings } = exchange.services;
   let reservedBytes = 0;
   const admit = (bytes: number) => {
-    if (!budget.reserve(bytes)) return false;
+    if (!budget.reserve(bytes, exchange.tenant.name)) return false;
     reservedBytes += bytes;
     return true;
   };
@@ -138,7 +138,7 @@ async function gatherDocument(exchange: Exchange, answer: StreamingAnswer): Prom
     answer.onEnd(asFailure(error));
     throw error;
   } finally {
-    budget.release(reservedBytes);
+    budget.release(reservedBytes, exchange.tenant.name);
   }
 }
 

@@ -1,6 +1,6 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
 import { ageSeconds, ttlSeconds } from "../cache/policy/reuse.ts";
-import type { StoredHead } from "../cache/stored_response.ts";
+import type { StoredHead, Tier } from "../cache/stored_response.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import { forwardedStatus, hitStatus, withKey } from "../http/cache_status.ts";
 import type { CacheResult } from "../metrics/gateway_metrics.ts";
@@ -15,10 +15,17 @@ export interface CacheNote extends LoggedNote {
   readonly isShared?: boolean;
 }
 
+/** How a hit counts, by the tier that had it. */
+export const RESULT_OF_TIER: Readonly<Record<Tier, CacheResult>> = {
+  memory: "hit_memory",
+  disk: "hit_disk",
+  shared: "hit_shared",
+};
+
 /** The note of a stored response. */
 export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheResult): CacheNote {
   const nowMs = exchange.services.clock.now();
-  const detail = result === "hit_memory" ? "memory" : result === "hit_disk" ? "kv" : null;
+  const detail = result === "hit_memory" ? "memory" : DETAILS[result] ?? null;
   const ttl = ttlSeconds(stored, nowMs);
   return {
     result,
@@ -29,16 +36,19 @@ export function hitNote(exchange: Exchange, stored: StoredHead, result: CacheRes
   };
 }
 
+/** What `Cache-Status` says of where a response was found. */
+const DETAILS: Partial<Record<CacheResult, string>> = { hit_disk: "kv", hit_shared: "shared" };
+
 /** The note of a response that was derived from a stored one; `detail` says how. */
 export function derivedNote(
   exchange: Exchange,
   stored: StoredHead,
-  { tier, detail }: { readonly tier: "memory" | "disk"; readonly detail: string },
+  { tier, detail }: { readonly tier: Tier; readonly detail: string },
 ): CacheNote {
   const nowMs = exchange.services.clock.now();
   const ttl = ttlSeconds(stored, nowMs);
   return {
-    result: tier === "memory" ? "hit_memory" : "hit_disk",
+    result: RESULT_OF_TIER[tier],
     status: keyed(exchange, hitStatus(exchange.services.settings.name, ttl, detail)),
     ageSeconds: ageSeconds(stored, nowMs),
     isShared: true,

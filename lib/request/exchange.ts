@@ -8,7 +8,7 @@ import { type KnownVariants, knownVariants } from "../cache/variants.ts";
 import type { ForwardReason } from "../forward_reason.ts";
 import { besideChanged, ChangedRequestFields, namesSet } from "../http/field_changes.ts";
 import { endToEndFields, type Field, type Fields, fieldValue } from "../http/fields.ts";
-import { plainAddress, toldApart } from "../http/forwarded.ts";
+import { plainAddress } from "../http/forwarded.ts";
 import { publicOrigin } from "../http/public_origin.ts";
 import { RequestFields } from "../http/request_fields.ts";
 import type { Target } from "../http/target.ts";
@@ -20,7 +20,7 @@ import type { ByteAccount } from "./byte_rate.ts";
 import type { ClientIdentity } from "./client_auth.ts";
 import { beginTrace, endTrace } from "./request_trace.ts";
 import { requestIdOf } from "./request_id.ts";
-import { fetchedPath, requestKey } from "./request_key.ts";
+import { fetchedPath, keyAuthorityOf, requestKey } from "./request_key.ts";
 import { Phases, type Stage } from "./phases.ts";
 import { type Finish, recordRequest } from "./request_log.ts";
 import { type Rewrite, rewriteOf, type Rewriting } from "./rewriting.ts";
@@ -158,8 +158,7 @@ export class Exchange implements TypedRequest {
 
   /** The client's authority, with the forwarding facts that upstreams are told, as part of the key. */
   get keyAuthority(): string {
-    const { tenant, authority } = this;
-    return tenant.hostInKey ? authority + toldApart(tenant.forwarded, this) : authority;
+    return keyAuthorityOf(this.tenant, this);
   }
 
   /** Whether a stored response has changed since it was asked for, by an unsafe request (RFC 9111 §4.4). */

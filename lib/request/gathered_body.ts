@@ -191,12 +191,20 @@ export class BoundedCopy {
   }
 }
 
+/** The request whose response is copied. */
+export interface CopyOwner {
+  readonly services: Services;
+  /** The listener. */
+  readonly tenant: { readonly name: string };
+}
+
 /**
  * A copy of a body of unknown length, taken while the body is sent to a client. It reserves fill memory for the bytes that have come,
  * not for those that might, and is dropped when there is no room for more, or when the body exceeds the size or the time of a stored one.
  */
 export class ReservedCopy {
   readonly #services: Services;
+  readonly #listener: string;
   readonly #copy: BoundedCopy;
   readonly #untilMs: number;
   readonly #onDropped: (isLasting: boolean) => void;
@@ -204,9 +212,10 @@ export class ReservedCopy {
   #isHeld = true;
 
   /** @param onDropped called once when a limit is passed; `isLasting` says that the next response would pass it too */
-  constructor(services: Services, onDropped: (isLasting: boolean) => void) {
+  constructor({ services, tenant }: CopyOwner, onDropped: (isLasting: boolean) => void) {
     const { maxEntryBytes, fillTimeoutMs } = services.settings;
     this.#services = services;
+    this.#listener = tenant.name;
     this.#copy = new BoundedCopy(maxEntryBytes);
     this.#untilMs = services.clock.now() + fillTimeoutMs;
     this.#onDropped = onDropped;
@@ -222,7 +231,7 @@ export class ReservedCopy {
     if (!this.#isHeld) return;
     const bytes = chunk?.byteLength ?? 0;
     const isOver = this.#services.clock.now() > this.#untilMs;
-    const isAdmitted = !isOver && this.#services.budget.reserve(bytes);
+    const isAdmitted = !isOver && this.#services.budget.reserve(bytes, this.#listener);
     if (isAdmitted) this.#reservedBytes += bytes;
     if (isAdmitted && this.#copy.add(chunk)) return;
     this.drop();
@@ -238,7 +247,7 @@ export class ReservedCopy {
   drop(): void {
     this.#isHeld = false;
     this.#copy.drop();
-    this.#services.budget.release(this.#reservedBytes);
+    this.#services.budget.release(this.#reservedBytes, this.#listener);
     this.#reservedBytes = 0;
   }
 }

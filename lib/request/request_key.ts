@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { cacheKey, KEY_SEPARATOR } from "../cache/key.ts";
+import { toldApart, type ToldFacts } from "../http/forwarded.ts";
 import type { TypedRequest } from "../upstream_type/upstream_type.ts";
 import type { PoolRuntime, Tenant } from "./snapshot.ts";
 
@@ -25,6 +26,19 @@ export function keyTargetOf(tenant: Pick<KeyingTenant, "filterQuery" | "type">, 
 export function tenantKey(tenant: KeyingTenant, request: TypedRequest, authority: string): string {
   const host = tenant.hostInKey ? authority.toLowerCase() : "";
   return cacheKey({ listener: tenant.name, host, target: keyTargetOf(tenant, request) });
+}
+
+/** The client's authority as it is part of keys, with what upstreams are told of how the client came. */
+export function keyAuthorityOf(
+  { hostInKey, keyHost, forwarded }: Pick<Tenant, "hostInKey" | "keyHost" | "forwarded">,
+  facts: ToldFacts,
+): string {
+  const { authority, scheme } = facts;
+  if (!hostInKey) return authority;
+  if (keyHost === null) return authority + toldApart(forwarded, facts);
+  // Whatever host a proxy says that the client used.
+  const header = (name: string) => name === "x-forwarded-host" ? null : facts.header(name);
+  return keyHost + toldApart(forwarded, { authority, scheme, header, isTrusted: () => facts.isTrusted() });
 }
 
 /** A request, as far as its cache key depends on it. */

@@ -108,7 +108,7 @@ function countTarget(
   ms: number,
 ): void {
   const { sight: { top }, clock } = request.services;
-  if (result === "hit_memory" || result === "hit_disk") {
+  if (result === "hit_memory" || result === "hit_disk" || result === "hit_shared") {
     const weight = top.hitWeight();
     if (weight > 0) top.addHit(request.key, { bytes, ms, nowMs: clock.now() }, weight);
     return;

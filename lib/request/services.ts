@@ -3,6 +3,7 @@ import type { FillBudget } from "../cache/flights/fill.ts";
 import type { InvalidationTable } from "../cache/flights/invalidation_table.ts";
 import type { ValidationTable } from "../cache/flights/validation_table.ts";
 import type { Store } from "../cache/store.ts";
+import type { SharedTier } from "../cluster/shared_tier.ts";
 import { type Clock, within } from "../clock.ts";
 import type { ImageConverter } from "../image/conversion.ts";
 import type { AccessLog } from "../logging/access_log.ts";
@@ -15,6 +16,8 @@ import type { Repeats } from "../logging/repeats.ts";
 /** Everything the pipeline uses beside the snapshot; made once per worker, settings swapped with the snapshot. */
 export interface Services {
   readonly store: Store;
+  /** Responses that the gateways of a cluster share; `null` for a gateway alone. */
+  readonly shared: SharedTier | null;
   readonly collapse: Collapse;
   /** Settles when the other workers have deleted what was deleted here so far, or do not answer. */
   readonly forgotten: () => Promise<void>;

@@ -1,6 +1,7 @@
 import type { Invalidated } from "../cache/flights/invalidation_table.ts";
 import type { CacheRequest, PolicyOptions } from "../cache/policy/policy_options.ts";
-import type { StoredResponse } from "../cache/stored_response.ts";
+import type { StoredResponse, Tier } from "../cache/stored_response.ts";
+import type { Sharing } from "../cluster/entry_names.ts";
 import type { Field, Fields } from "../http/fields.ts";
 import type { ForwardedPolicy } from "../http/forwarded.ts";
 import type { WayBack } from "../http/way_back.ts";
@@ -103,6 +104,8 @@ export interface Tenant {
   /** `null` where nothing is cached. */
   readonly policy: PolicyOptions | null;
   readonly storing: StoringOptions;
+  /** What its keys stand for, for gateways to share its responses; `null` where they do not. */
+  readonly sharing: Sharing | null;
   /** `null` where pictures are served as they are. */
   readonly images: ConvertOptions | null;
   /** Sizes of pictures that upstreams are asked for in the place of others; `null` where they are asked as clients ask. */
@@ -110,6 +113,8 @@ export interface Tenant {
   /** Reduces a query to its part in the key; `null` keeps all of it. */
   readonly filterQuery: ((query: string) => string) | null;
   readonly hostInKey: boolean;
+  /** Stands in keys for every host that clients use, in lower case; `null` for theirs. */
+  readonly keyHost: string | null;
   /** Largest request content that is passed on. */
   readonly maxRequestBodyBytes: number;
   readonly forwarded: ForwardedPolicy;
@@ -256,7 +261,7 @@ export interface Derived {
    */
   readonly response: StoredResponse;
   /** The tier that its source was found in. */
-  readonly tier: "memory" | "disk";
+  readonly tier: Tier;
   /** A token for `Cache-Status` that says how it was made. */
   readonly detail: string;
 }

@@ -17,6 +17,9 @@ const INTERVAL_MS = 100;
 /** No start waits for longer, by time and by turns. */
 const LIMIT_MS = 1_000;
 const LIMIT_TURNS = 512;
+/** Too long in any case, where turns are slow: the machine is busy with something else. */
+const SLOW_MS = 5_000;
+const SLOW_TURNS = 64;
 /** Where steps of its lane wait always, a start comes first in one turn of so many. */
 const START_EVERY_TURNS = 16;
 /** Starts that may wait in a lane. */
@@ -210,7 +213,8 @@ export class LoopTurns {
   }
 
   #waited({ sinceMs, sinceTurn }: Start, nowMs: number, ms: number, turns: number): boolean {
-    return nowMs - sinceMs >= ms && this.#turn - sinceTurn >= turns;
+    const [waitedMs, waitedTurns] = [nowMs - sinceMs, this.#turn - sinceTurn];
+    return (waitedMs >= ms && waitedTurns >= turns) || (waitedMs >= SLOW_MS && waitedTurns >= SLOW_TURNS);
   }
 }
 

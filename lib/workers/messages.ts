@@ -1,3 +1,4 @@
+import type { ClientName } from "../clients/client_requests.ts";
 import type { PurgeRule } from "../cache/purge/purge_rules.ts";
 import type { TierStats } from "../cache/store.ts";
 import type { Config } from "../config/config.ts";
@@ -10,6 +11,7 @@ import type { LevelOverride } from "../logging/log_levels.ts";
 import type { Problem } from "../logging/problem_book.ts";
 import type { RememberedRequest } from "../metrics/request_memory.ts";
 import type { TopKeys } from "../metrics/top_targets.ts";
+import type { SharedFigures } from "./worker/shared_cache.ts";
 import type { LagCounts } from "./worker/loop_monitor.ts";
 import type { Drained } from "./drained.ts";
 import type { WorkerCounts } from "../metrics/gateway_metrics.ts";
@@ -94,7 +96,13 @@ export type ToWorker =
   /** To have its active check now; for the health worker. */
   | { readonly type: "check"; readonly id: number; readonly pool: string; readonly upstream: string }
   /** To be fetched into the cache, for no client. */
-  | { readonly type: "prewarm"; readonly id: number; readonly listener: string; readonly url: string }
+  | {
+    readonly type: "prewarm";
+    readonly id: number;
+    readonly listener: string;
+    readonly url: string;
+    readonly clients: readonly ClientName[];
+  }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
   /** Levels of the log from now on, in place of the configured ones; `null` for those. */
@@ -162,6 +170,8 @@ export interface WorkerReport {
   readonly disk: TierStats | null;
   /** Why the disk tier does not work as it should; `null` where it does. */
   readonly diskProblem: string | null;
+  /** The tier that gateways share, from serving workers alone; `null` where there is none. */
+  readonly shared?: SharedFigures | null;
   /** Purge rules that look-ups are held against. */
   readonly purgeRules: number;
   /** What each listener holds: in this worker's memory, and on the disk that all share. */
@@ -229,6 +239,8 @@ export interface PrewarmResult {
     | "busy";
   /** Why, where it was skipped or failed. */
   readonly detail: string | null;
+  /** The paths of the pictures that it names, in the sizes of the clients that were asked for; absent for none. */
+  readonly pictures?: readonly string[];
   /** Of its body. */
   readonly bytes: number;
 }

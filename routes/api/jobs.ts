@@ -4,6 +4,8 @@ import { shownPrewarm } from "../../lib/workers/figures/prewarm_figures.ts";
 import { endpoint } from "./endpoint.ts";
 import { Problem } from "./problem.ts";
 
+const COUNTS = z.object({ fetched: z.int(), fresh: z.int(), skipped: z.int(), failed: z.int() });
+
 const PREWARM = z.object({
   listener: z.string(),
   state: z.enum(["running", "paused", "done", "stopped"]),
@@ -14,6 +16,8 @@ const PREWARM = z.object({
   fresh: z.int(),
   skipped: z.int(),
   failed: z.int(),
+  /** Of the pictures that the documents behind it name. */
+  pictures: COUNTS,
   bytes: z.int(),
   /** Paths a second, of late. */
   rate: z.number(),

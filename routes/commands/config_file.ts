@@ -2,7 +2,14 @@ import { Buffer } from "node:buffer";
 import { readEnv } from "../../lib/workers/supervisor/environment.ts";
 import type { ConfigSources } from "../../lib/workers/supervisor/config_sources.ts";
 import { loadConfig, type LoadResult } from "../../lib/config/load.ts";
-import { fileMode, listFolder, MAX_FILE_BYTES, readText, UnusableFile } from "../../lib/config/yaml/read_text.ts";
+import {
+  fileMode,
+  folderProblem,
+  listFolder,
+  MAX_FILE_BYTES,
+  readText,
+  UnusableFile,
+} from "../../lib/config/yaml/read_text.ts";
 import { STANDARD_INPUT } from "./config_path.ts";
 
 /** How a configuration is read. */
@@ -20,6 +27,7 @@ export function load(path: string, { env = readEnv, sources }: LoadOptions = {})
     ...sources?.noting(reading) ?? reading,
     ownText: path === STANDARD_INPUT ? standardInput : undefined,
     fileMode,
+    folderProblem,
     env,
     cores: navigator.hardwareConcurrency,
     cwd: Deno.cwd(),

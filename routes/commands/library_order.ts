@@ -1,10 +1,8 @@
 import { type Library, readLibrary } from "../../lib/library/read_library.ts";
 import { type Title, TitleSet, titlesIn } from "../../lib/library/title.ts";
 import { CLIENT_NAMES, type ClientName, type ClientOrder, clientTargets } from "../../lib/clients/client_requests.ts";
-import { type AdminReply, askAdmin, refusalOf } from "./admin_client.ts";
 import { Misuse, unknown } from "./command.ts";
 import { shown, typedPath } from "./config_path.ts";
-import type { AdminAccess } from "./running_gateway.ts";
 import { harmless } from "./text_layout.ts";
 
 /** What the user said of the library. */
@@ -78,35 +76,6 @@ function leftOut(library: Library | null): string[] {
 /** A number of things. */
 export function counted(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? "" : "s"}`;
-}
-
-interface ShownConfig {
-  readonly listeners?: readonly {
-    readonly name: string;
-    readonly pool?: string;
-    readonly prewarm?: { rate?: number };
-  }[];
-}
-
-/**
- * Requests a second that a prewarm of a listener comes to: its own rate, or that of the fastest key of its pool where that is less.
- *
- * @param rate what the user said in place of the configured one
- * @throws {Error} where there is no such listener; its message is for the user
- */
-export async function ratePerSecond(access: AdminAccess, listener: string, rate: number | undefined): Promise<number> {
-  const { config } = valueOf<{ config: ShownConfig }>(await askAdmin(access, "GET /config"));
-  const configured = config.listeners?.find(({ name }) => name === listener);
-  if (configured === undefined) throw new Error(`The gateway has no listener "${harmless(listener)}"`);
-  const pools = valueOf<{ name: string; keys?: { max_rps: number | null }[] }[]>(await askAdmin(access, "GET /pools"));
-  const keys = pools.find(({ name }) => name === configured.pool)?.keys ?? [];
-  const ofKeys = Math.max(0, ...keys.map(({ max_rps }) => max_rps ?? Infinity)) || Infinity;
-  return Math.min(rate ?? configured.prewarm?.rate ?? 10, ofKeys);
-}
-
-function valueOf<T>(reply: AdminReply): T {
-  if (!reply.ok) throw new Error(refusalOf(reply));
-  return reply.value as T;
 }
 
 /** Requests, and the time that they take at a rate. */

@@ -1,4 +1,4 @@
-import { targetsIn } from "../../lib/workers/operations/prewarmer.ts";
+import { targetsIn } from "../../lib/workers/operations/prewarm_targets.ts";
 import { CLIENT_NAMES } from "../../lib/clients/client_requests.ts";
 import { ADMIN_OPTIONS, adminAccess } from "./admin_client.ts";
 import { type Command, failed, Misuse, readArguments } from "./command.ts";
@@ -7,7 +7,8 @@ import { begin, follow } from "./prewarm_progress.ts";
 import { prewarmLibrary } from "./prewarm_library.ts";
 
 const USAGE = `usage: usher prewarm --listener L [PATH…] [--file F] [--config FILE | --admin URL] [--token T]
-       usher prewarm --listener L (--nfo DIR | --ids F) [--client C] [--language CODE] [--yes | --dry-run] …
+       usher prewarm --listener L (--nfo DIR | --ids F) [--client C] [--language CODE] [--images L]
+                     [--estimate | --yes | --dry-run] …
 
   Has the running gateway fetch paths into its cache, behind real requests; as configured for the listener where no path
   and no file is given. Exits with 0 when all are there, with 1 when one failed.
@@ -18,8 +19,8 @@ const USAGE = `usage: usher prewarm --listener L [PATH…] [--file F] [--config 
   --ids F             a file with one title a line, as movie:550 or tv:1399
   --client C          fetch what this client asks for: ${CLIENT_NAMES.join(", ")}; may be given again
   --language CODE     in which it asks, such as de-DE; each client's own default else
-  --images L          with --client and --base: the listener of pictures, to fetch posters and backdrops too
-  --base URL          where clients reach the gateway, such as http://127.0.0.1:6635
+  --images L          with --client: the listener of pictures, to fetch posters and backdrops too
+  --estimate          say what it takes in bytes, requests and time, and fetch nothing
   --yes               do not ask before a library is fetched
   --dry-run           print the paths of the library, as a file for --file, and fetch nothing
   --concurrency N     how many at a time
@@ -44,7 +45,7 @@ export const prewarmCommand: Command = {
       client: { type: "string", multiple: true },
       language: { type: "string" },
       images: { type: "string" },
-      base: { type: "string" },
+      estimate: { type: "boolean" },
       yes: { type: "boolean" },
       "dry-run": { type: "boolean" },
       concurrency: { type: "string" },
@@ -58,7 +59,7 @@ export const prewarmCommand: Command = {
     if (isLibrary && positionals.length + (file?.length ?? 0) > 0) {
       throw new Misuse("Give either a library, or paths and a file of them");
     }
-    const alone = (["client", "language", "images", "base", "yes", "dry-run"] as const)
+    const alone = (["client", "language", "images", "estimate", "yes", "dry-run"] as const)
       .find((name) => values[name] !== undefined);
     if (!isLibrary && alone !== undefined) throw new Misuse(`--${alone} is for a library: give --nfo or --ids too`);
     try {

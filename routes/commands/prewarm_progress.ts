@@ -14,6 +14,7 @@ interface Shown {
   readonly fresh: number;
   readonly skipped: number;
   readonly failed: number;
+  readonly pictures: Readonly<Record<"fetched" | "fresh" | "skipped" | "failed", number>>;
   readonly bytes: number;
   readonly rate: number;
   readonly eta_seconds: number | null;
@@ -26,10 +27,17 @@ export interface PrewarmLimits {
   readonly rate: number | undefined;
 }
 
+/** Whose pictures are fetched with the documents that name them, and by which listener. */
+export interface PictureOrder {
+  readonly listener: string;
+  readonly clients: readonly string[];
+}
+
 /** The body of an order; without paths, those of the configuration. */
 interface Order extends PrewarmLimits {
   readonly listener: string;
   readonly paths: readonly string[] | undefined;
+  readonly pictures?: PictureOrder | undefined;
 }
 
 /** How it ended, as far as was seen. */
@@ -64,7 +72,7 @@ export async function follow(access: AdminAccess, listener: string): Promise<End
     const line = lineOf(shown);
     if (line !== told) print(told = line);
     if (isOutputCut()) return { code: 0, state: "unseen" };
-    if (shown.state === "done") return { code: shown.failed === 0 ? 0 : 1, state: "done" };
+    if (shown.state === "done") return { code: shown.failed + shown.pictures.failed === 0 ? 0 : 1, state: "done" };
     if (shown.state === "stopped") return { code: 1, state: "stopped" };
     await pause(POLL_MS);
   }
@@ -72,8 +80,11 @@ export async function follow(access: AdminAccess, listener: string): Promise<End
 
 function lineOf(shown: Shown): string {
   const { state, done, total, fetched, fresh, skipped, failed, bytes, rate, eta_seconds: eta, last_problem } = shown;
-  const problem = skipped + failed > 0 && last_problem !== null ? ` (last: ${harmless(last_problem)})` : "";
+  const got = shown.pictures.fetched + shown.pictures.fresh;
+  const missed = shown.pictures.skipped + shown.pictures.failed;
+  const pictures = got + missed === 0 ? "" : `, ${got} pictures${missed === 0 ? "" : ` and ${missed} without success`}`;
+  const problem = skipped + failed + missed > 0 && last_problem !== null ? ` (last: ${harmless(last_problem)})` : "";
   const pace = eta == null ? "" : `, ${rate} a second, ${eta} s to go`;
-  return `${state}: ${done} of ${total}, ${fetched} fetched, ${fresh} fresh, ${skipped} skipped, ${failed} failed, ` +
-    `${(bytes / 1024 / 1024).toFixed(1)} MiB${pace}${problem}`;
+  return `${state}: ${done} of ${total}, ${fetched} fetched, ${fresh} fresh, ${skipped} skipped, ${failed} failed` +
+    `${pictures}, ${(bytes / 1024 / 1024).toFixed(1)} MiB${pace}${problem}`;
 }

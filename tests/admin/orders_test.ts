@@ -151,11 +151,12 @@ Deno.test("purgeOrder names the key that is wrong", () => {
 Deno.test("prewarmOrder takes a listener alone, or with all that can be said", () => {
   assert.deepEqual(readPrewarm({ listener: "api" }), {
     ok: true,
-    order: { listener: "api", targets: null, concurrency: null, ratePerSecond: null },
+    order: { listener: "api", targets: null, concurrency: null, ratePerSecond: null, pictures: null },
   });
-  assert.deepEqual(readPrewarm({ listener: "api", paths: ["/a", "HTTP://h/b?c"], concurrency: 3, rate: 4 }), {
+  const pictures = { listener: "images", clients: ["kodi"] };
+  assert.deepEqual(readPrewarm({ listener: "api", paths: ["/a", "HTTP://h/b?c"], concurrency: 3, rate: 4, pictures }), {
     ok: true,
-    order: { listener: "api", targets: ["/a", "HTTP://h/b?c"], concurrency: 3, ratePerSecond: 4 },
+    order: { listener: "api", targets: ["/a", "HTTP://h/b?c"], concurrency: 3, ratePerSecond: 4, pictures },
   });
 });
 
@@ -173,6 +174,8 @@ Deno.test("prewarmOrder says what is wrong, and where", () => {
     [{ listener: "a", paths: Array.from({ length: 10_001 }, () => "/a") }, /^paths: /],
     [{ listener: "a", rate: 0 }, /^rate: /],
     [{ listener: "a", concurrency: 1.5 }, /^concurrency: /],
+    [{ listener: "a", pictures: { listener: "b", clients: [] } }, /^pictures\.clients: /],
+    [{ listener: "a", pictures: { listener: "b", clients: ["plex"] } }, /^pictures\.clients\.0: /],
   ];
   for (const [body, problem] of cases) {
     const reading = readPrewarm(body);

@@ -1,7 +1,8 @@
 /**
  * Servers that do one thing, each a process of its own: `_bare_servers.ts KIND PORT URL…`.
  *
- * - `origin`: 1 KB of JSON below `/m/`, 100 KB of a picture below `/i/`, cacheable; below `/ns/` the same, not to be stored.
+ * - `origin`: 1 KB of JSON below `/m/`, 100 KB of a picture below `/i/`, 3 MB below `/x/`, 8 MB below `/l/`, cacheable; below `/ns/` the
+ *   same, not to be stored. Content of a POST is left unread.
  * - `memory`: `Deno.serve` that sends from memory what the two URLs give, field for field.
  * - `pass`: `Deno.serve` that hands every request to `fetch`, nothing else.
  */
@@ -9,6 +10,7 @@ const [kind, portText, ...urls] = Deno.args;
 const hostname = "127.0.0.1";
 const port = Number(portText);
 const HEAD_BYTES = 16_384;
+const LETTER_P = 80;
 
 /** It runs beside the load, so it has to cost as little as can be: the runtime's own server would take most of that core. */
 async function serveOrigin(): Promise<void> {
@@ -28,6 +30,7 @@ async function serveConnection(connection: Deno.Conn, answers: (target: string) 
     const size = await connection.read(buffer.subarray(filled));
     if (size === null) return;
     filled += size;
+    if (buffer[0] === LETTER_P) continue;
     if (buffer[filled - 1] !== 10 || buffer[filled - 3] !== 10) continue;
     const target = text.decode(buffer.subarray(0, filled)).split(" ", 2)[1]!;
     const answer = answers(target);
@@ -43,23 +46,29 @@ function originAnswers(): (target: string) => Uint8Array {
   const picture = new Uint8Array(100 * 1024);
   for (let at = 0; at < picture.length; at += 51_200) crypto.getRandomValues(picture.subarray(at, at + 51_200));
   picture.set([0xff, 0xd8, 0xff, 0xe0]);
+  const movie = new Uint8Array(8 * 1024 * 1024).fill(7);
+  const part = movie.subarray(0, 3 * 1024 * 1024);
   const [stored, passed] = ["public, max-age=86400", "no-store"].map((control) => ({
     small: originAnswer(json, "application/json", control),
     large: originAnswer(picture, "image/jpeg", control),
+    huge: originAnswer(movie, "video/mp4", control),
+    part: originAnswer(part, "video/mp4", control),
   })) as [Answers, Answers];
   setInterval(() => {
     const date = new TextEncoder().encode(new Date().toUTCString());
-    for (const answer of [stored.small, stored.large, passed.small, passed.large]) answer.set(date, DATE_AT);
+    for (const answers of [stored, passed]) for (const answer of Object.values(answers)) answer.set(date, DATE_AT);
   }, 1000);
   return (target) => {
-    const { small, large } = target.startsWith("/ns/") ? passed : stored;
-    return target.includes("/i/") ? large : small;
+    const { small, large, huge, part } = target.startsWith("/ns/") ? passed : stored;
+    return target.includes("/i/") ? large : target.includes("/l/") ? huge : target.includes("/x/") ? part : small;
   };
 }
 
-interface Answers {
+interface Answers extends Readonly<Record<string, Uint8Array>> {
   readonly small: Uint8Array;
   readonly large: Uint8Array;
+  readonly huge: Uint8Array;
+  readonly part: Uint8Array;
 }
 
 const HEAD_START = "HTTP/1.1 200 OK\r\nDate: ";

@@ -58,7 +58,7 @@ async function ask(connection: Deno.TcpConn): Promise<void> {
       await connection.write(encoder.encode(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${options.port}\r\n\r\n`));
       const status = await takeResponse(connection, buffer);
       if (status !== 200) note(`status ${status}`);
-      latenciesMs.push(performance.now() - beganMs);
+      else latenciesMs.push(performance.now() - beganMs);
     }
   } catch (error) {
     note(error instanceof Error ? error.message : String(error));

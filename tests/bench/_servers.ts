@@ -82,7 +82,7 @@ const COMMANDS: Readonly<Record<ServerName, (places: Places) => Promise<readonly
   pass: ({ port, origin }) => Promise.resolve(bareServer("pass", port, `http://${HOST}:${origin}`)),
 };
 
-/** The gateway with one worker, started as `deno task start` does it; below `/k` nothing is kept in memory. */
+/** The gateway with one worker, started as `deno task start` does it; `/o` is another listener's, below `/k` nothing is kept in memory. */
 async function gatewayCommand({ port, tlsPort, origin, directory }: Places): Promise<readonly string[]> {
   const path = join(directory, "usher.yaml");
   const listen = `${HOST}:${port}`;
@@ -97,6 +97,7 @@ async function gatewayCommand({ port, tlsPort, origin, directory }: Places): Pro
         ...{ name: "tls", listen: `${HOST}:${tlsPort}`, prefix: "/", pool: "origin", cache: { mode: "rfc9111" } },
         tls: { cert: join(directory, "cert.pem"), key: join(directory, "key.pem") },
       },
+      { name: "other", listen, prefix: "/o", strip_prefix: true, pool: "origin", cache: { mode: "rfc9111" } },
       {
         ...{ name: "disk", listen, prefix: "/k", strip_prefix: true, pool: "origin" },
         cache: { mode: "rfc9111", rules: [{ memory: false }] },

@@ -1,4 +1,5 @@
 import { type Client, TRUST_WORDS, type Way, WAY_WORDS } from "../../lib/clients/client.ts";
+import { CLIENT_NAMES } from "../../lib/clients/client_requests.ts";
 import { CLIENTS } from "../../lib/clients/client_table.ts";
 import { stepsFor, WAY_PORTS } from "../../lib/clients/steps.ts";
 
@@ -62,6 +63,7 @@ export function clientPage(client: Client): string {
     ...introduction(client),
     ...client.ways.flatMap(({ way }, index) => waySection(client, way, index === 0)),
     ...trapSection(client),
+    ...prewarmSection(client),
   ].join("\n");
 }
 
@@ -164,4 +166,22 @@ function marked(text: string): string {
     /(?<!`)(?:\/3(?:\/[\w…]+)+|\?api_key\S+|max-age=N?|key_mode: replace|others: tunnel|\b(?:NO_PROXY|HTTPS?_PROXY|rewrite_image_base|forward_proxies|merge_slashes off)\b|X-RateLimit-\w+|https?:\/\/?(?!\w)|image\.tmdb\.org|public, max-age=N|tmdb_proxy_\w+|TMDB_\w+_DOMAIN|api\.(?:themoviedb|tmdb)\.org|usher\.lan(?= lead|; give)|resolve(?=$))(?!`)/g,
     (code) => `\`${code}\``,
   );
+}
+
+function prewarmSection({ name, word }: Client): string[] {
+  if (!(CLIENT_NAMES as readonly string[]).includes(word)) return [];
+  return [
+    "## Fetch its library beforehand",
+    "",
+    `What a scan of ${name} will ask for can be fetched before it begins; \`media\` is the folder of films and shows. First what`,
+    "it takes, then all of it:",
+    "",
+    "```sh",
+    `deno task prewarm --listener api --images images --nfo media --client ${word} --estimate`,
+    `deno task prewarm --listener api --images images --nfo media --client ${word} --yes`,
+    "```",
+    "",
+    "By itself (`prewarm.nfo`), whenever the library has grown: [prewarm a media library](../purge.md#prewarm-a-media-library).",
+    "",
+  ];
 }

@@ -54,16 +54,24 @@ listeners:
       setCookie: "strip",
     },
     ...{ cookies: { key: ["a", "b"] }, range: "fetch-full", sharedStale: true, targetedFields: ["cdn-cache-control"] },
-    ...{ reuseAppends: false, statusKey: true, diskQuotaBytes: 1024 ** 2, shared: false },
+    ...{ reuseAppends: false, statusKey: true, diskQuotaBytes: 1024 ** 2 },
+    ...{ shared: false, sharedAs: null, keyHost: null },
     compress: { enabled: true, minBytes: 2048, types: ["text/html"], codings: ["gzip"] },
   });
   const silent = { minTtlMs: null, maxTtlMs: null, staleWhileRevalidateMs: null, staleIfErrorMs: null };
   assert.deepEqual(rules, [
     {
       ...{ path: "/a/**", contentType: "image/*", status: [[404, 404]], ttlMs: 1000, minTtlMs: 2000, maxTtlMs: 3000 },
-      ...{ staleWhileRevalidateMs: 4000, staleIfErrorMs: 5000, tiers: { memory: false, disk: false } },
+      ...{ staleWhileRevalidateMs: 4000, staleIfErrorMs: 5000, tiers: { memory: false, disk: false, shared: true } },
     },
-    { path: null, contentType: null, status: null, ttlMs: 60_000, ...silent, tiers: { memory: true, disk: true } },
+    {
+      path: null,
+      contentType: null,
+      status: null,
+      ttlMs: 60_000,
+      ...silent,
+      tiers: { memory: true, disk: true, shared: true },
+    },
   ]);
 });
 

@@ -11,6 +11,8 @@ export interface Surroundings {
   readonly files?: Readonly<Record<string, string>>;
   /** Permission bits of files, by absolute path; others have none. */
   readonly modes?: Readonly<Record<string, number>>;
+  /** What keeps folders from being read, by absolute path. */
+  readonly unreadable?: Readonly<Record<string, string>>;
   /** Whether the process may load native code. */
   readonly mayLoadAddons?: boolean;
 }
@@ -26,7 +28,7 @@ listeners:
 /** Loads `text` as config.yaml in the directory /etc/usher. */
 export function loadText(
   text: string,
-  { env = {}, files = {}, modes = {}, mayLoadAddons }: Surroundings = {},
+  { env = {}, files = {}, modes = {}, unreadable = {}, mayLoadAddons }: Surroundings = {},
 ): Promise<LoadResult> {
   const all: Record<string, string> = { ...files, "/etc/usher/config.yaml": text };
   const deps: LoadDependencies = {
@@ -36,6 +38,7 @@ export function loadText(
     },
     fileMode: (path) => Promise.resolve(modes[path] ?? null),
     listFolder: (path) => listed(Object.keys(all), path),
+    folderProblem: (path) => Promise.resolve(unreadable[path] ?? null),
     env: (name) => Object.hasOwn(env, name) ? env[name] : undefined,
     cores: 4,
     mayLoadAddons,

@@ -44,7 +44,7 @@ Deno.test("compilePolicy() compiles rules in their order, with what they leave o
   assert.equal(image!.path!.test("/t/p/x.jpg"), true);
   assert.deepEqual([image!.contentType!("image/png"), image!.contentType!("text/html")], [true, false]);
   assert.deepEqual([image!.status, image!.ttlMs, image!.staleIfErrorMs], [[[200, 200]], 30 * 86_400_000, null]);
-  assert.deepEqual(image!.tiers, { memory: false, disk: true });
+  assert.deepEqual(image!.tiers, { memory: false, disk: true, shared: true });
   assert.deepEqual([rest!.path, rest!.contentType, rest!.status, rest!.ttlMs, rest!.staleIfErrorMs], [
     null,
     null,

@@ -18,10 +18,15 @@ class HeldCodec implements Codec {
 }
 
 /** Adds an order; answers what became of it. */
-function ordered(queue: ConversionQueue, body: Uint8Array<ArrayBuffer> | null | Error = new Uint8Array(3)) {
+function ordered(
+  queue: ConversionQueue,
+  body: Uint8Array<ArrayBuffer> | null | Error = new Uint8Array(3),
+  listener = "l",
+) {
   return new Promise<Conversion>((answer) =>
     queue.add({
       recipe,
+      listener,
       fetch: () => body instanceof Error ? Promise.reject(body) : Promise.resolve(body),
       answer,
     })
@@ -44,6 +49,28 @@ Deno.test("ConversionQueue runs as many at a time as it may, lets some wait and 
     await settled();
   }
   assert.deepEqual(queue.figures, { running: 0, waiting: 0, overdue: 0 });
+});
+
+Deno.test("ConversionQueue gives listeners turns, and a place in a full queue to the one that has less", async () => {
+  const codec = new HeldCodec();
+  const queue = new ConversionQueue(codec, { ...options, queue: 4 });
+  const done: string[] = [];
+  const order = (name: string) =>
+    ordered(queue, new Uint8Array(3), name.slice(0, 1)).then((conversion) => {
+      if (conversion === DONE) done.push(name);
+      return conversion.kind;
+    });
+  const flood = ["a0", "a1", "a2", "a3", "a4"].map(order);
+  const few = [order("b0"), order("b1")];
+  assert.deepEqual(await Promise.all(flood.slice(3)), ["refused", "refused"]);
+  assert.equal(await order("a5"), "refused");
+  for (let turn = 0; turn < 5; turn++) {
+    await settled();
+    codec.ends[turn]!(DONE);
+    await settled();
+  }
+  assert.deepEqual(await Promise.all(few), ["done", "done"]);
+  assert.deepEqual(done, ["a0", "a1", "b0", "a2", "b1"]);
 });
 
 Deno.test("ConversionQueue takes more at a time when it is told to", async () => {

@@ -20,9 +20,11 @@ export class LocalConverter implements ImageConverter {
     return new LocalConverter(new ConversionQueue(await loadSharpCodec(), { ...bounds, ...options }));
   }
 
-  convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe): Promise<Conversion> {
+  convert(body: Uint8Array<ArrayBuffer>, recipe: Recipe, listener: string): Promise<Conversion> {
     this.asked.push(recipe);
     if (this.instead !== null) return this.instead(recipe);
-    return new Promise((answer) => this.#queue.add({ recipe, fetch: () => Promise.resolve(body.slice()), answer }));
+    return new Promise((answer) =>
+      this.#queue.add({ recipe, listener, fetch: () => Promise.resolve(body.slice()), answer })
+    );
   }
 }

@@ -56,6 +56,7 @@ const STEPS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   "a purge takes what it names": purge,
   "a drained upstream gets nothing, and its share goes to the other": drain,
   "a reload with a broken file shows its lines, and a mended one takes them away": reload,
+  "a table of usage says how many rows are left, and shows them": usage,
   "what strangers send is text": hostile,
   "it fits 320 pixels": narrow,
   "it is dark where that is wanted": dark,
@@ -220,6 +221,30 @@ async function reload(bench: Bench): Promise<void> {
   await page.reload();
   await page.locator(".facts").getByText(/^(?:now|\d+ sec\. ago)$/).waitFor();
   await page.locator("#reload-problems").waitFor({ state: "detached" });
+  await closed(watched);
+}
+
+async function usage(bench: Bench): Promise<void> {
+  const watched = await opened(bench);
+  const { page } = watched;
+  const rows = Array.from({ length: 130 }, (_, n) => {
+    const client = `client-${String(n).padStart(3, "0")}`;
+    return { day: "2026-11-30", listener: "films", client, requests: n, hits: 0, bytes: 0 };
+  });
+  await page.route("**/usage?*", (route) => route.fulfill({ json: { usage: rows } }));
+  await page.getByText("Usage by day").first().click();
+  const table = page.getByRole("table", { name: "Usage by day" });
+  const shown = async (row: number, left: string) => {
+    await table.getByText(`client-${String(row).padStart(3, "0")}`).waitFor();
+    assert.equal(await table.getByRole("row").count(), row + 2);
+    assert.ok((await page.locator("#usage").innerText()).includes(left));
+  };
+  await shown(59, "70 more rows.");
+  await page.getByRole("button", { name: "Show more" }).click();
+  await shown(119, "10 more rows.");
+  await page.getByRole("button", { name: "Show more" }).click();
+  await shown(129, "");
+  assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
   await closed(watched);
 }
 

@@ -136,7 +136,7 @@ Deno.test("ReservedCopy tells once that it was dropped, and takes nothing more",
   withGateway(plainParts(["http://127.0.0.1:1"]), (gateway) => {
     const { services } = exchangeFor(gateway, "http://a.test/");
     const dropped: boolean[] = [];
-    const copy = new ReservedCopy(services, (isLasting) => dropped.push(isLasting));
+    const copy = new ReservedCopy({ services, tenant: { name: "l" } }, (isLasting) => dropped.push(isLasting));
     copy.add(bytes(1));
     assert.equal(services.budget.usedBytes, 1);
     gateway.clock.advance(services.settings.fillTimeoutMs + 1);

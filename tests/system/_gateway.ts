@@ -42,6 +42,7 @@ export interface GatewayStatus {
   readonly listeners: readonly {
     readonly name: string;
     readonly requests: number;
+    readonly in_flight: number;
     readonly cache: Readonly<Record<string, number>>;
   }[];
   readonly pools: readonly {

@@ -131,7 +131,7 @@ Deno.test("D5: a command line that is wrong ends with 2, whatever the command, a
     ["prewarm --listener api --client kodi", /--client is for a library: give --nfo or --ids/],
     ["prewarm --listener api --nfo . /3/movie/550", /either a library, or paths/],
     ["prewarm --listener api --nfo tests/house --client plex", /There is no client "plex"; there are jellyfin, kodi/],
-    ["prewarm --listener api --nfo tests/house --images i", /Pictures need all three/],
+    ["prewarm --listener api --nfo tests/house --images i", /--images needs --client/],
     ["explain", /There is no URL/],
     ["explain /3 /4", /Unexpected argument "\/4"/],
     ["doctor --timeout soon", /--timeout wants a duration/],

@@ -82,7 +82,7 @@ function isKey(node: Node, [key, ...rest]: readonly string[]): boolean {
 /** Members of `/status`, of TMDB's documents and of spans, which look the same. */
 const OTHERS = [
   ...["cache.disk_problem", "cache.kv_file", "cache.purge_rules", "cache.memory.evictions"],
-  ...["images.base_url", "images.secure_base_url", "server.address"],
+  ...["images.base_url", "images.secure_base_url", "images.logos", "images.posters", "server.address"],
 ];
 
 Deno.test("docs: every key of the configuration that a page names by its path is one", () => {

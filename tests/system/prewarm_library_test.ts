@@ -45,6 +45,7 @@ function startOrigin(): { readonly url: string; readonly asked: string[]; close(
     asked.push(pathname + search);
     if (pathname.startsWith("/t/p/")) return new Response(JPEG, { headers: { "content-type": "image/jpeg" } });
     const id = pathname.split("/")[3];
+    if (id === undefined) return Response.json({ images: {} });
     return Response.json({ id: Number(id), poster_path: `/p${id}.jpg`, backdrop_path: `/b${id}.jpg` });
   });
   return { url: `http://127.0.0.1:${server.addr.port}`, asked, close: () => server.shutdown() };
@@ -80,6 +81,12 @@ Deno.test("usher prewarm --nfo warms a library of 500 titles: a scan after it ma
   await using stack = new AsyncDisposableStack();
   const folder = stack.adopt(await Deno.makeTempDir(), (path) => Deno.remove(path, { recursive: true }));
   await writeLibrary(folder);
+  const small = stack.adopt(await Deno.makeTempDir(), (path) => Deno.remove(path, { recursive: true }));
+  await Deno.writeTextFile(join(small, "movie.nfo"), "<movie><tmdbid>7</tmdbid></movie>");
+  const prewarm = {
+    ...{ concurrency: 64, rate: 10_000 },
+    ...{ nfo: small, client: ["jellyfin", "kodi", "moviepilot"], images: "images" },
+  };
   const origin = stack.adopt(startOrigin(), (running) => running.close());
   const pool = { health: false, upstreams: [origin.url], timeouts: PATIENT };
   const gateway = stack.adopt(
@@ -92,13 +99,19 @@ Deno.test("usher prewarm --nfo warms a library of 500 titles: a scan after it ma
             images: { type: "tmdb-image", ...pool },
           },
           listeners: [
-            { name: "api", prefix: "/3", pool: "api", prewarm: { concurrency: 64, rate: 10_000 } },
+            { name: "api", prefix: "/3", pool: "api", prewarm },
             { name: "images", prefix: "/t/p", pool: "images", prewarm: { concurrency: 64, rate: 10_000 } },
           ],
         }),
     }),
     (running) => running.close(),
   );
+  await gateway.logged("Prewarmed");
+  const first = origin.asked.splice(0).map((target) => target.replace(/\?.*/, ""));
+  assert.deepEqual(first.toSorted(), [
+    ...["/3/configuration", "/3/movie/7", "/3/movie/7", "/3/movie/7", "/3/movie/7"],
+    ...["/t/p/original/b7.jpg", "/t/p/original/p7.jpg"],
+  ]);
   const clients = ["jellyfin", "kodi", "moviepilot"].flatMap((client) => ["--client", client]);
   const library = ["prewarm", "--config", gateway.configPath, "--listener", "api", "--nfo", folder, ...clients];
   const found = /500 titles: 450 films and 50 shows with 50 seasons, from 505 \.nfo files and the names of 45 folders/;
@@ -107,6 +120,7 @@ Deno.test("usher prewarm --nfo warms a library of 500 titles: a scan after it ma
   assert.match(dry.stdout, found);
   assert.equal(dry.stdout.split("\n").filter((line) => line.startsWith("/3/")).length, 2_101);
   const unasked = await runMain(library);
+  assert.match(unasked.stdout, /1800 film documents of 60KiB each, assumed: none is stored/);
   assert.match(
     unasked.stdout,
     /2101 requests, at most 4000 a second: 1 s and more/,
@@ -115,18 +129,29 @@ Deno.test("usher prewarm --nfo warms a library of 500 titles: a scan after it ma
   assert.match(unasked.stderr, /There is no terminal to ask on: say --yes/);
   assert.deepEqual([unasked.code, origin.asked.length], [2, 0]);
 
-  const done = await runMain([...library, "--yes", "--images", "images", "--base", gateway.url]);
+  const done = await runMain([...library, "--yes", "--images", "images"]);
   assert.deepEqual([done.code, done.stderr], [0, ""], done.stdout);
   assert.match(done.stdout, found);
   assert.match(done.stdout, /Left out, an episode or a season: 50, first .*S01E01\.nfo/);
-  assert.match(done.stdout, /done: 2101 of 2101, 2101 fetched, 0 fresh, 0 skipped, 0 failed/);
-  assert.match(done.stdout, /1000 pictures of 500 titles[^]*done: 1000 of 1000, 1000 fetched/);
+  assert.match(done.stdout, /done: 2101 of 2101, 2100 fetched, 1 fresh, 0 skipped, 0 failed, 1000 pictures/);
 
   await eventually("all is on disk, where each worker finds it", async () => {
     const { cache } = await gateway.status() as unknown as { cache: { disk: { queuedWrites: number } } };
     return cache.disk.queuedWrites === 0;
   });
   origin.asked.length = 0;
+  const known = await runMain([...library, "--images", "images", "--estimate"]);
+  assert.equal(known.code, 0, known.stderr);
+  assert.match(known.stdout, /1800 film documents of \d+B each, as \d+ of 12 that were looked up and are stored/);
+  assert.match(known.stdout, /550 posters in original of \d+B each, as the 1002 that listener images holds/);
+  assert.match(known.stdout, /About \d+KiB in all, at most\n3151 requests/);
+  const configured = await runMain(library.slice(0, 5));
+  assert.match(
+    configured.stdout,
+    /done: 5 of 5, 0 fetched, 5 fresh, 0 skipped, 0 failed, 2 pictures/,
+    configured.stderr,
+  );
+  assert.deepEqual(origin.asked, []);
   let asked = 0;
   const targets = scan();
   await Promise.all(Array.from({ length: 16 }, async () => {

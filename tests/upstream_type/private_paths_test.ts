@@ -207,7 +207,10 @@ Deno.test("private paths: no prewarm asks for one, and no check of the type's ow
         for (const { method, target, authorization } of CASES) {
           // A list of paths can name neither a method nor a token.
           if (method !== "GET" || authorization !== undefined) continue;
-          const result = await fetcher.fetch(place, target.startsWith("/3") ? "three" : "four", target);
+          const result = await fetcher.fetch(place, {
+            listener: target.startsWith("/3") ? "three" : "four",
+            url: target,
+          });
           assert.equal(result.outcome, "skipped", target);
           assert.match(result.detail ?? "", /belongs to one user/, target);
         }
@@ -334,6 +337,7 @@ async function withStore(run: (watched: WatchedStore) => Promise<void>): Promise
       tiered.put(response);
     },
     adopt: (response) => tiered.adopt(response),
+    takeOver: (response) => tiered.takeOver(response),
     isOnItsWay: (key) => tiered.isOnItsWay(key),
     purgePosition: tiered.purgePosition,
     isPurged: (response) => tiered.isPurged(response),

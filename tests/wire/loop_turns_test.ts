@@ -135,6 +135,17 @@ Deno.test("LoopTurns.start() turns nothing away of a process that had no core fo
   assert.deepEqual(held, { let: 100, shed: 0 });
 });
 
+Deno.test("LoopTurns.start() turns away what has waited for seconds, also where turns are slow", async () => {
+  const { turns, next, pass } = driven();
+  const held = overload(turns, "a", 1_000);
+  for (let turn = 0; turn < 80; turn++) {
+    await next();
+    pass(100);
+  }
+  assert.equal(held.let + held.shed, 1_000);
+  assert.ok(held.shed > 0);
+});
+
 Deno.test("LoopTurns.start() bounds what waits", () => {
   const { turns } = driven();
   overload(turns, "a", 50_000);

@@ -121,6 +121,7 @@ export class Collapse {
   /** Ends a flight that this worker led. Call it when `stored` is in the store, or with `null` when nothing will be. */
   finish(flight: Flight, stored: StoredResponse | null): void {
     flight.land({ kind: "solo" });
+    flight.claim?.end();
     const isCurrent = this.#flights.get(flight.key) === flight;
     if (isCurrent) this.#flights.delete(flight.key);
     const lease = this.#leases.get(flight);
@@ -130,9 +131,11 @@ export class Collapse {
     else this.#linger(flight.key, lease, stored);
   }
 
-  /** Remembers that the key's response is not to be shared (hit-for-miss). */
-  rememberSolo(key: string, forMs: number): void {
-    if (forMs > 0) this.#solo.add(key, this.#options.clock.now() + forMs);
+  /** Remembers that the response to a flight's key is not to be shared (hit-for-miss), here and in other gateways. */
+  rememberSolo({ key, claim }: Flight, forMs: number): void {
+    if (forMs <= 0) return;
+    this.#solo.add(key, this.#options.clock.now() + forMs);
+    claim?.solo(forMs);
   }
 
   /** Releases every lease and leaves the other workers. */

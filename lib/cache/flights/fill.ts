@@ -115,9 +115,14 @@ export class Fill {
   }
 }
 
+/** What one listener leaves to others, where others have had anything. */
+const LEFT_TO_OTHERS = 1 / 4;
+
 /** Bytes that all fills of a worker may hold together; what does not fit is served without being stored. */
 export class FillBudget {
   readonly #limitBytes: number;
+  /** By listener. */
+  readonly #used = new Map<string, number>();
   #usedBytes = 0;
 
   constructor(limitBytes: number) {
@@ -129,15 +134,21 @@ export class FillBudget {
     return this.#usedBytes;
   }
 
-  /** Takes `bytes` from the budget, or returns `false` and takes nothing. */
-  reserve(bytes: number): boolean {
-    if (this.#usedBytes + bytes > this.#limitBytes) return false;
+  /** Takes `bytes` of the budget for a listener, or returns `false` and takes nothing. */
+  reserve(bytes: number, listener: string): boolean {
+    const used = this.#used.get(listener) ?? 0;
+    this.#used.set(listener, used);
+    const ownLimit = this.#used.size > 1 ? this.#limitBytes * (1 - LEFT_TO_OTHERS) : this.#limitBytes;
+    // What is larger than its part goes alone.
+    if (this.#usedBytes + bytes > this.#limitBytes || (used > 0 && used + bytes > ownLimit)) return false;
+    this.#used.set(listener, used + bytes);
     this.#usedBytes += bytes;
     return true;
   }
 
-  /** Gives `bytes` back. */
-  release(bytes: number): void {
+  /** Gives back `bytes` that a listener has taken. */
+  release(bytes: number, listener: string): void {
+    this.#used.set(listener, (this.#used.get(listener) ?? 0) - bytes);
     this.#usedBytes -= bytes;
   }
 }

@@ -10,12 +10,22 @@ export type FlightResult =
   /** No upstream answered. */
   | { readonly kind: "failed"; readonly error: Error };
 
+/** The right to fetch for other gateways too, which wait for what comes of it. */
+export interface FlightClaim {
+  /** What comes is not for them, nor what comes for the key in the next `forMs` milliseconds: they wait no longer. */
+  solo(forMs: number): void;
+  /** The flight is over; what it brought may still be on its way to them. */
+  end(): void;
+}
+
 /** One fetch that several requests wait for. */
 export class Flight {
   readonly #result: Promise<FlightResult>;
   #resolve!: (result: FlightResult) => void;
   #landed = false;
   #isFollowed = false;
+  /** `null` where no other gateway waits. */
+  claim: FlightClaim | null = null;
 
   constructor(readonly key: string) {
     this.#result = new Promise((resolve) => this.#resolve = resolve);

@@ -1,4 +1,5 @@
 import { type ErrorCode, GatewayError, type GatewayErrorOptions, messageOf } from "../../errors.ts";
+import { listenerOfKey } from "../store.ts";
 import { Fill, type FillBudget } from "./fill.ts";
 import { Flight, type FlightResult } from "./flight.ts";
 import { decodeHead, encodeRecord } from "../record.ts";
@@ -126,7 +127,9 @@ export class PeerFlights {
 
   #begin(port: MessagePort, joined: Joined, { id, record, lengthBytes }: HeadMessage): void {
     const head = decodeHead(new Uint8Array(record));
-    if (head === null || !this.#options.budget.reserve(lengthBytes)) return this.#land(id, { kind: "solo" });
+    if (head === null || !this.#options.budget.reserve(lengthBytes, listenerOfKey(joined.flight.key))) {
+      return this.#land(id, { kind: "solo" });
+    }
     joined.fill = Fill.ofLength(lengthBytes);
     joined.fill.onAbandoned = () => port.postMessage({ type: "leave", id } satisfies PeerMessage);
     clearTimeout(joined.timer);
@@ -157,7 +160,7 @@ export class PeerFlights {
     if (joined === undefined) return undefined;
     this.#joined.delete(id);
     clearTimeout(joined.timer);
-    if (joined.fill !== null) this.#options.budget.release(joined.fill.lengthBytes);
+    if (joined.fill !== null) this.#options.budget.release(joined.fill.lengthBytes, listenerOfKey(joined.flight.key));
     return joined;
   }
 

@@ -91,6 +91,8 @@ const UNDERSTOOD_STATUSES: ReadonlySet<number> = new Set(
 /** In mode `ttl` these are never stored, even where origin or rules allow it: they answer one client, or one moment. */
 const ONE_CLIENTS_STATUSES: ReadonlySet<number> = new Set([401, 403, 407]);
 
+const EVERYWHERE: Tiers = { memory: true, disk: true, shared: true };
+
 /** Request fields that are credentials: their values must not become part of a key. */
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization", "x-api-key"]);
 
@@ -138,7 +140,7 @@ export function storable(subject: StorableSubject): Storable | NotStorable {
     store: true,
     freshness,
     selectedBy,
-    tiers: rule?.tiers ?? { memory: true, disk: true },
+    tiers: rule?.tiers ?? EVERYWHERE,
     fields: withVary(fields, selectedBy),
     ownFields,
     tags: purgeTags(head.fields),

@@ -69,6 +69,21 @@ export async function listFolder(path: string): Promise<FolderEntry[]> {
   return entries;
 }
 
+/** What keeps a folder from being read, as the end of a sentence; `null` for nothing. Its names are not read through. */
+export async function folderProblem(path: string): Promise<string | null> {
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") {
+    return "Deno was not given the permission to read it (--allow-read)";
+  }
+  try {
+    for await (const _ of Deno.readDir(path)) break;
+    return null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "there is no such folder";
+    if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+    return error instanceof Deno.errors.NotADirectory ? "it is no folder" : "it cannot be read";
+  }
+}
+
 /** A link that leads nowhere is no folder: reading it says what is wrong. */
 async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((found) => found.isDirectory, () => false);

@@ -1,6 +1,8 @@
 import type { EngineFigures, EngineState } from "../../cluster/engine.ts";
 import { engineLabel } from "../../cluster/engine_options.ts";
 import { counter, gauge, type Metric } from "../../metrics/exposition.ts";
+import { type EngineCounts, withEngine } from "./lasting_counts.ts";
+import type { Slot } from "../supervisor/slot.ts";
 import type { ClusterLimitsState } from "../operations/cluster_limits.ts";
 import type { ClusterLink } from "../operations/cluster_link.ts";
 
@@ -11,7 +13,7 @@ const SUPERVISOR = "supervisor";
 interface Connection {
   readonly worker: string;
   readonly state: EngineState;
-  readonly figures: EngineFigures | null;
+  readonly figures: EngineCounts | null;
 }
 
 /** How the cluster stands, as `/status` shows it; `null` where there is none. */
@@ -50,11 +52,17 @@ function shownFigures({ commands, connections, waiting }: EngineFigures) {
 }
 
 /** The metrics of the cluster; none where there is none. */
-export function clusterMetrics(link: ClusterLink | null): Metric[] {
+export function clusterMetrics(link: ClusterLink | null, slots: readonly Slot[]): Metric[] {
   if (link === null) return [];
   const { engine, limits } = link;
+  const workers = slots.flatMap(({ name, handle, retired }): Connection[] => {
+    const shared = handle?.report?.shared ?? null;
+    return shared === null
+      ? []
+      : [{ worker: name, state: shared.engine, figures: withEngine(retired.engine, shared.figures) }];
+  });
   return [
-    ...engineMetrics([{ worker: SUPERVISOR, state: engine.state(), figures: engine.figures() }]),
+    ...engineMetrics([{ worker: SUPERVISOR, state: engine.state(), figures: engine.figures() }, ...workers]),
     ...limitMetrics(limits.state()),
   ];
 }

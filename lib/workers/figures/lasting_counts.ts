@@ -1,4 +1,6 @@
 import type { TierStats } from "../../cache/store.ts";
+import type { EngineFigures } from "../../cluster/engine.ts";
+import { addShared, newSharedCounts, type SharedCounts } from "../../cluster/shared_counts.ts";
 import { addCounts, newWorkerCounts, type WorkerCounts } from "../../metrics/gateway_metrics.ts";
 import { LAG_BUCKETS_MS } from "../../metrics/histogram.ts";
 import { type ServerCounts, zeroCounts } from "../../server/server_counts.ts";
@@ -18,7 +20,13 @@ export interface LastingCounts {
   readonly disk: TierCounts;
   readonly loop: LagCounts;
   readonly spans: SpanCounts;
+  shared: SharedCounts;
+  /** Of connections to the engine of that tier. */
+  engine: EngineCounts;
 }
+
+/** What of the figures of a connection to an engine only grows. */
+export type EngineCounts = Pick<EngineFigures, "commands" | "connections">;
 
 /** Counts from zero. */
 export function newLastingCounts(): LastingCounts {
@@ -29,7 +37,23 @@ export function newLastingCounts(): LastingCounts {
     disk: newTierCounts(),
     loop: { buckets: Array.from({ length: LAG_BUCKETS_MS.length + 1 }, () => 0), sumMs: 0 },
     spans: newSpanCounts(),
+    shared: newSharedCounts(),
+    engine: { commands: noCommands(), connections: 0 },
   };
+}
+
+/** Commands of none. */
+function noCommands(): EngineCounts["commands"] {
+  return { ok: 0, late: 0, down: 0, refused: 0, full: 0, wrong: 0, busy: 0, skipped: 0, closed: 0 };
+}
+
+/** The sum of what connections have counted. */
+export function withEngine(a: EngineCounts, b: EngineCounts): EngineCounts {
+  const commands = { ...noCommands() };
+  for (const kind of Object.keys(commands) as (keyof typeof commands)[]) {
+    commands[kind] = a.commands[kind] + b.commands[kind];
+  }
+  return { commands, connections: a.connections + b.connections };
 }
 
 function newTierCounts(): TierCounts {
@@ -37,7 +61,8 @@ function newTierCounts(): TierCounts {
 }
 
 /** Keeps what a worker has counted, when it has ended. What it counted after its last report is lost with it. */
-export function retire(lasting: LastingCounts, { counts, server, memory, disk, loop, spans }: WorkerReport): void {
+export function retire(lasting: LastingCounts, report: WorkerReport): void {
+  const { counts, server, memory, disk, loop, spans, shared } = report;
   addCounts(lasting.requests, settled(counts));
   addTo(lasting.memory, memory);
   addTo(lasting.disk, disk);
@@ -45,6 +70,9 @@ export function retire(lasting: LastingCounts, { counts, server, memory, disk, l
   if (server !== undefined) addTo(lasting.server, { ...server, openConnections: 0, openTunnels: 0 });
   addLag(lasting.loop, loop);
   addTo(lasting.spans, spans ?? null);
+  if (shared == null) return;
+  lasting.shared = addShared(lasting.shared, shared.counts);
+  lasting.engine = withEngine(lasting.engine, shared.figures);
 }
 
 /** What the workers of a place have counted, the one in it included; `report` is its last one. */

@@ -33,6 +33,7 @@ const KEPT = 180;
 const RESULTS = {
   memory: "hit_memory",
   disk: "hit_disk",
+  shared: "hit_shared",
   stale: "stale",
   revalidated: "revalidated",
   collapsed: "collapsed",

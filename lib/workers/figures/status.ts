@@ -26,6 +26,7 @@ import { clusterMetrics, clusterStatus } from "./cluster_figures.ts";
 import type { ClusterLink } from "../operations/cluster_link.ts";
 import { kvFileMetrics, processMetrics, reloadMetrics } from "./process_figures.ts";
 import { gatewayState } from "./gateway_state.ts";
+import { sharedMetrics, sharedStatus } from "./shared_figures.ts";
 import { traceMetrics } from "./trace_figures.ts";
 import type { Drain } from "../operations/upstream_desk.ts";
 import { peerStatus, workerMetrics, workerStatus } from "./worker_figures.ts";
@@ -104,6 +105,7 @@ export function statusOf(details: StatusDetails) {
     cache: {
       kv_file: details.kvFile,
       ...tierFigures(slots),
+      shared: sharedStatus(slots),
       hit_rate: sinceStart,
       hit_rate_1m: lastMinute,
       hit_rate_1h: lastHour,
@@ -141,8 +143,9 @@ export function gauges(facts: StatusFacts): Metric[] {
     ...workerMetrics(facts.slots),
     ...certificateMetrics(facts.current.config),
     ...traceMetrics(facts.slots),
-    ...clusterMetrics(facts.cluster),
+    ...clusterMetrics(facts.cluster, facts.slots),
     ...cacheMetrics(statisticsOf(facts)),
+    ...sharedMetrics(facts.slots),
     ...resilienceMetrics({
       slots: facts.slots,
       pools: facts.current.config.pools,

@@ -1,3 +1,4 @@
+import type { ClientName } from "../../clients/client_requests.ts";
 import { openKvFile } from "../../cache/disk/kv_open.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { systemClock } from "../../clock.ts";
@@ -26,7 +27,7 @@ import { type Drain, UpstreamDesk, type UpstreamDeskOptions } from "./upstream_d
 /** What operations need of the fleet. */
 export interface OperatedFleet {
   purge(rules: readonly PurgeRule[], counts?: boolean): Promise<PurgeSpread>;
-  prewarm(listener: string, url: string): Promise<PrewarmResult>;
+  prewarm(listener: string, url: string, clients: readonly ClientName[]): Promise<PrewarmResult>;
   read(pool: string, target: string): Promise<ReadResult>;
   counts(): WorkerCounts;
 }
@@ -105,14 +106,17 @@ export class Operations {
     this.#usage = new UsageLedger({ state, logger, now: () => systemClock.now() });
     this.prewarmer = new Prewarmer({
       ...{ state, logger, config },
-      fetch: (listener, url) => fleet.prewarm(listener, url),
+      fetch: (listener, url, clients) => fleet.prewarm(listener, url, clients),
     });
     const known = new KnownTags({ kv, logger, memory: options.leaseMemory });
     this.#known = known;
     this.changes = new ChangeFeed({
       ...{ state, logger, config },
       read: (pool, target) => fleet.read(pool, target),
-      purge: (tags, listeners) => this.#desk.takeChanges(tags, listeners),
+      purge: async (tags, listeners) => {
+        await this.#desk.takeChanges(tags, listeners);
+        await this.prewarmer.changed(tags, listeners);
+      },
       mayHold: (tag) => known.mayHold(tag),
       whenKnown: () => known.whenKnown(),
     });

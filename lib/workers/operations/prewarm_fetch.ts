@@ -1,3 +1,4 @@
+import { type ClientName, pictureTargets } from "../../clients/client_requests.ts";
 import { pause } from "../../clock.ts";
 import { GatewayError, messageOf } from "../../errors.ts";
 import { Exchange } from "../../request/exchange.ts";
@@ -27,8 +28,18 @@ const POLL_MS = 25;
 const PATIENCE_MS = 1_000;
 /** Longest wait that an upstream may ask for. */
 const MAX_RETRY_SECONDS = 3_600;
+/** Largest document that is searched for pictures. */
+const MAX_DOCUMENT_BYTES = 8_388_608;
 /** Largest body that is read for the gateway itself. */
 const MAX_READ_BYTES = 1_048_576;
+
+/** What is to be fetched. */
+export interface PrewarmTarget {
+  readonly listener: string;
+  readonly url: string;
+  /** Whose pictures are named. @default none */
+  readonly clients?: readonly ClientName[];
+}
 
 /** Where fetches run. */
 export interface PrewarmPlace {
@@ -44,7 +55,7 @@ export class PrewarmFetcher {
   #active = 0;
 
   /** Fetches one target of a listener; `busy` where clients need the room. */
-  async fetch(place: PrewarmPlace, listener: string, url: string): Promise<PrewarmResult> {
+  async fetch(place: PrewarmPlace, { listener, url, clients = [] }: PrewarmTarget): Promise<PrewarmResult> {
     const tenant = place.snapshot.tenants.find(({ name }) => name === listener);
     if (tenant === undefined) return skipped("there is no such listener");
     const exchange = exchangeFor(place, tenant, url);
@@ -52,7 +63,7 @@ export class PrewarmFetcher {
     if (!await this.#isQuiet(tenant)) return { outcome: "busy", detail: null, bytes: 0 };
     this.#active++;
     try {
-      return await resultOf(await responseTo(exchange, obtain(exchange)));
+      return await resultOf(await responseTo(exchange, obtain(exchange)), clients);
     } catch (error) {
       return { outcome: "failed", detail: messageOf(error), bytes: 0 };
     } finally {
@@ -148,14 +159,32 @@ function failedRead(detail: string, retryAfterSeconds = NaN): ReadResult {
 }
 
 /** Reads the response to its end: only then it is stored. */
-async function resultOf(response: Response): Promise<PrewarmResult> {
+async function resultOf(response: Response, clients: readonly ClientName[]): Promise<PrewarmResult> {
   let bytes = 0;
-  for await (const chunk of response.body ?? []) bytes += chunk.byteLength;
+  const isRead = clients.length > 0 && /^application\/json\b/.test(response.headers.get("content-type") ?? "");
+  const kept: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (isRead && bytes <= MAX_DOCUMENT_BYTES) kept.push(chunk);
+  }
   const status = response.headers.get("cache-status") ?? "";
   if (response.status >= 400) return { outcome: "failed", detail: `status ${response.status}`, bytes };
-  if (/;\s*hit\b/.test(status)) return { outcome: "fresh", detail: null, bytes };
-  if (/;\s*(?:stored|fwd-status=304)\b/.test(status)) return { outcome: "fetched", detail: null, bytes };
-  return { outcome: "skipped", detail: "it was not stored", bytes };
+  const pictures = bytes > MAX_DOCUMENT_BYTES ? [] : await picturesIn(kept, clients);
+  const found = { detail: null, bytes, ...pictures.length === 0 ? {} : { pictures } };
+  if (/;\s*hit\b/.test(status)) return { outcome: "fresh", ...found };
+  if (/;\s*(?:stored|fwd-status=304)\b/.test(status)) return { outcome: "fetched", ...found };
+  return { outcome: "skipped", ...found, detail: "it was not stored" };
+}
+
+/** The pictures that clients take from a document; none where it is no JSON. */
+async function picturesIn(chunks: Uint8Array<ArrayBuffer>[], clients: readonly ClientName[]): Promise<string[]> {
+  if (chunks.length === 0) return [];
+  try {
+    const document = JSON.parse(await new Blob(chunks).text());
+    return [...new Set(clients.flatMap((client) => pictureTargets(document, client)))];
+  } catch {
+    return [];
+  }
 }
 
 function skipped(detail: string): PrewarmResult {

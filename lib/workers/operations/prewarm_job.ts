@@ -1,5 +1,12 @@
+import type { ClientName } from "../../clients/client_requests.ts";
 import { redact } from "../../logging/redact.ts";
 import type { PrewarmResult } from "../messages.ts";
+
+/** Whose pictures are fetched with the documents that name them, and by which listener. */
+export interface PictureOrder {
+  readonly listener: string;
+  readonly clients: readonly ClientName[];
+}
 
 /** Options of {@linkcode PrewarmJob}. */
 export interface PrewarmJobOptions {
@@ -9,7 +16,9 @@ export interface PrewarmJobOptions {
   readonly done?: number;
   readonly concurrency: number;
   readonly ratePerSecond: number;
-  readonly fetch: (listener: string, url: string) => Promise<PrewarmResult>;
+  /** @default no pictures */
+  readonly pictures?: PictureOrder | null;
+  readonly fetch: (listener: string, url: string, clients: readonly ClientName[]) => Promise<PrewarmResult>;
   /** Waits. */
   readonly pause: (ms: number) => Promise<void>;
   /** Called when it has come further, about once a second. */
@@ -58,12 +67,23 @@ class Pace {
 const MARK_EVERY_MS = 1_000;
 const MARKS = 10;
 
+function newCounts() {
+  return { fetched: 0, fresh: 0, skipped: 0, failed: 0 };
+}
+
+/** Pictures that are remembered; one that is forgotten is looked up again, and is fresh. */
+const MAX_SEEN = 200_000;
+
 /** Fetches a list of targets, so many at a time and a second, from where it was told to begin. */
 export class PrewarmJob {
   readonly listener: string;
   readonly targets: readonly string[];
   readonly startedAtMs = Date.now();
-  readonly counts = { fetched: 0, fresh: 0, skipped: 0, failed: 0 };
+  readonly counts = newCounts();
+  /** Of pictures; a document is behind it when its pictures are. */
+  readonly pictureCounts = newCounts();
+  /** Pictures that are under way or behind it, as many documents name the same; `false` where it was stopped before. */
+  readonly #pictures = new Map<string, Promise<boolean>>();
   bytes = 0;
   finishedAtMs: number | null = null;
   /** Why the last target that was skipped or failed was. */
@@ -88,6 +108,11 @@ export class PrewarmJob {
   /** Fetches at a time. */
   get concurrency(): number {
     return this.#options.concurrency;
+  }
+
+  /** Whose pictures it fetches too; `null` for none. */
+  get pictures(): PictureOrder | null {
+    return this.#options.pictures ?? null;
   }
 
   /** Fetches begun in a second, at most. */
@@ -145,27 +170,48 @@ export class PrewarmJob {
     }
   }
 
-  /** Answers `false` where it was stopped before the target was fetched: the target stays open. */
+  /** Answers `false` where it was stopped before the target and its pictures were fetched: the target stays open. */
   async #fetch(target: string): Promise<boolean> {
-    for (let looked = 1; !this.#stopped; looked++) {
-      await this.#turn();
-      if (this.#stopped) return false;
-      const result = await this.#options.fetch(this.listener, target);
-      // A worker that ends takes its fetches along: that is no answer about the target.
-      if (this.#stopped && result.outcome === "failed") return false;
-      if (result.outcome !== "busy") return this.#count(target, result);
-      if (looked >= MAX_BUSY) return this.#count(target, { ...result, outcome: "failed", detail: "no room for it" });
-      await this.#waitForRoom();
+    const { pictures = null } = this.#options;
+    const result = await this.#fetchOne(this.listener, target, pictures?.clients ?? []);
+    if (result === null) return false;
+    for (const picture of pictures === null ? [] : result.pictures ?? []) {
+      if (this.#pictures.size === MAX_SEEN) this.#pictures.clear();
+      const known = this.#pictures.get(picture);
+      const isBehind = known ?? this.#fetchPicture(pictures!.listener, picture);
+      if (known === undefined) this.#pictures.set(picture, isBehind);
+      if (!await isBehind) return false;
     }
-    return false;
+    this.#count(target, result, this.counts);
+    this.#pace.step(performance.now());
+    return true;
   }
 
-  #count(target: string, { outcome, detail, bytes }: PrewarmResult): true {
-    this.counts[outcome as keyof PrewarmJob["counts"]]++;
+  async #fetchPicture(listener: string, picture: string): Promise<boolean> {
+    const found = await this.#fetchOne(listener, picture, []);
+    if (found !== null) this.#count(picture, found, this.pictureCounts);
+    return found !== null;
+  }
+
+  /** Fetches in its turn, while clients leave room; `null` where it was stopped before. */
+  async #fetchOne(listener: string, target: string, clients: readonly ClientName[]): Promise<PrewarmResult | null> {
+    for (let looked = 1; !this.#stopped; looked++) {
+      await this.#turn();
+      if (this.#stopped) return null;
+      const result = await this.#options.fetch(listener, target, clients);
+      // A worker that ends takes its fetches along: that is no answer about the target.
+      if (this.#stopped && result.outcome === "failed") return null;
+      if (result.outcome !== "busy") return result;
+      if (looked >= MAX_BUSY) return { ...result, outcome: "failed", detail: "no room for it" };
+      await this.#waitForRoom();
+    }
+    return null;
+  }
+
+  #count(target: string, { outcome, detail, bytes }: PrewarmResult, counts: PrewarmJob["counts"]): void {
+    counts[outcome as keyof PrewarmJob["counts"]]++;
     this.bytes += bytes;
-    this.#pace.step(performance.now());
     if (detail !== null) this.lastProblem = `${redact(target)}: ${redact(detail)}`;
-    return true;
   }
 
   async #waitForRoom(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { PictureOrder } from "./prewarm_job.ts";
 import type { StateStore } from "../../state/state_store.ts";
 
 /** A prewarm as it is noted, so that one that a stop broke off goes on after a restart. */
@@ -8,12 +9,16 @@ export interface KeptPrewarm {
   readonly done: number;
   readonly concurrency: number;
   readonly ratePerSecond: number;
+  /** Whose pictures come with the documents; `null` for none. */
+  readonly pictures: PictureOrder | null;
 }
 
 /** How far a prewarm has come. */
 interface Cursor extends Pick<KeptPrewarm, "done" | "concurrency" | "ratePerSecond"> {
   /** Values that the targets lie in, in the layout before this one. */
   readonly pages?: number;
+  /** Absent where there are none. */
+  readonly pictures?: PictureOrder;
 }
 
 /** Keeps what is being prewarmed. Without a state store nothing is kept; its errors are the caller's to log. */
@@ -59,11 +64,11 @@ export class PrewarmMemory {
     for await (const { key, value } of this.#state?.list(["prewarm"]) ?? []) {
       if (key[2] !== "cursor") continue;
       const listener = String(key[1]);
-      const { done, concurrency, ratePerSecond, pages } = value as Cursor;
+      const { done, concurrency, ratePerSecond, pages, pictures = null } = value as Cursor;
       const targets = await targetsIn(this.#state!, listener, pages);
       if (targets === null) continue;
       this.#begun.add(listener);
-      found.push({ listener, targets, done, concurrency, ratePerSecond });
+      found.push({ listener, targets, done, concurrency, ratePerSecond, pictures });
     }
     return found;
   }
@@ -83,8 +88,9 @@ export class PrewarmMemory {
   }
 }
 
-function cursorOf({ listener, done, concurrency, ratePerSecond }: KeptPrewarm) {
-  return { key: ["prewarm", listener, "cursor"], value: { done, concurrency, ratePerSecond } satisfies Cursor };
+function cursorOf({ listener, done, concurrency, ratePerSecond, pictures }: KeptPrewarm) {
+  const value: Cursor = { done, concurrency, ratePerSecond, ...pictures === null ? {} : { pictures } };
+  return { key: ["prewarm", listener, "cursor"], value };
 }
 
 /** `null` where not all of them are there. */

@@ -5,8 +5,11 @@ import type { ListenerConfig } from "../../config/listener.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { StateStore } from "../../state/state_store.ts";
 import type { PrewarmResult } from "../messages.ts";
-import { PrewarmJob, type PrewarmState } from "./prewarm_job.ts";
+import type { ClientName } from "../../clients/client_requests.ts";
+import { type PictureOrder, PrewarmJob, type PrewarmState } from "./prewarm_job.ts";
 import { type KeptPrewarm, PrewarmMemory } from "./prewarm_memory.ts";
+import { configuredTargets, MAX_TARGETS, withHost } from "./prewarm_targets.ts";
+import { WatchedLibraries } from "./watched_libraries.ts";
 
 /** Options of {@linkcode Prewarmer}. */
 export interface PrewarmerOptions {
@@ -14,7 +17,7 @@ export interface PrewarmerOptions {
   readonly logger: Logger;
   readonly config: () => Config;
   /** Has a worker fetch a target of a listener into the cache. */
-  readonly fetch: (listener: string, url: string) => Promise<PrewarmResult>;
+  readonly fetch: (listener: string, url: string, clients: readonly ClientName[]) => Promise<PrewarmResult>;
 }
 
 /** What is to be prewarmed; what is `null` is as configured. */
@@ -24,6 +27,8 @@ export interface PrewarmOrder {
   readonly targets: readonly string[] | null;
   readonly concurrency: number | null;
   readonly ratePerSecond: number | null;
+  /** Whose pictures come with the documents. */
+  readonly pictures: PictureOrder | null;
 }
 
 /** Whether a prewarm was begun, or why not. */
@@ -47,6 +52,8 @@ export interface PrewarmStatus {
   readonly fresh: number;
   readonly skipped: number;
   readonly failed: number;
+  /** The same of the pictures that the documents behind it name. */
+  readonly pictures: PrewarmJob["pictureCounts"];
   /** Of all bodies. */
   readonly bytes: number;
   /** Targets a second, of late. */
@@ -59,6 +66,12 @@ export interface PrewarmStatus {
 }
 
 const LOG_EVERY_MS = 10_000;
+/** So often it is looked whether a library is to be seen again. */
+const RESCAN_LOOK_MS = 1_000;
+/** A library that could not be read is tried again so soon. */
+const RETRY_MS = 60_000;
+
+const AS_CONFIGURED = { targets: null, concurrency: null, ratePerSecond: null, pictures: null } as const;
 
 /** Prewarms listeners: one job each at a time, at the start, on a schedule and on request; goes on after a restart. */
 export class Prewarmer {
@@ -68,6 +81,14 @@ export class Prewarmer {
   readonly #running = new Map<string, Promise<void>>();
   readonly #schedules = new Map<string, { readonly everyMs: number; readonly timer: ReturnType<typeof setInterval> }>();
   readonly #ending = new AbortController();
+  readonly #libraries = new WatchedLibraries(this.#ending.signal);
+  /** Listeners whose library is to be seen again, by when: `performance.now()`. */
+  readonly #rescans = new Map<string, number>();
+  /** What has changed of titles while a job was under way, by listener. */
+  readonly #waiting = new Map<string, Set<string>>();
+  /** Why a library could not be read the last time. */
+  readonly #troubles = new Map<string, string>();
+  #watch: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: PrewarmerOptions) {
     this.#options = options;
@@ -78,7 +99,7 @@ export class Prewarmer {
   async start(): Promise<void> {
     await this.resume();
     for (const { name, prewarm } of this.#options.config().listeners) {
-      const isConfigured = prewarm.targets.length > 0 || prewarm.file !== null;
+      const isConfigured = prewarm.targets.length > 0 || prewarm.file !== null || prewarm.nfo !== null;
       if (isConfigured && prewarm.atStart && !this.#running.has(name)) await this.#beginConfigured(name);
     }
     this.reconfigure();
@@ -101,6 +122,15 @@ export class Prewarmer {
       clearInterval(timer);
       this.#schedules.delete(name);
     }
+    this.#libraries.keepOnly(listeners);
+    this.#rescans.clear();
+    for (const listener of listeners) {
+      const { nfo, rescanMs } = listener.prewarm;
+      // One that was not read yet is seen at once.
+      const inMs = this.#libraries.knows(listener) ? rescanMs : 0;
+      if (nfo !== null) this.#rescans.set(listener.name, performance.now() + inMs);
+    }
+    this.#watch ??= setInterval(() => void this.#rescan(), RESCAN_LOOK_MS);
     for (const [name, everyMs] of wanted) {
       if (everyMs === null || this.#schedules.has(name)) continue;
       this.#schedules.set(name, { everyMs, timer: everyInterval(everyMs, () => void this.#beginConfigured(name)) });
@@ -134,6 +164,7 @@ export class Prewarmer {
   /** Lets fetches under way end, and notes where to go on. */
   async close(): Promise<void> {
     this.#ending.abort();
+    clearInterval(this.#watch);
     for (const { timer } of this.#schedules.values()) clearInterval(timer);
     for (const job of this.#jobs.values()) job.stop();
     await Promise.all(this.#running.values());
@@ -144,7 +175,7 @@ export class Prewarmer {
     if (listener === undefined) return refused(`There is no listener "${order.listener}"`);
     try {
       const targets = order.targets === null
-        ? await configuredTargets(listener)
+        ? await this.#configured(listener)
         : withHost([...new Set(order.targets)], listener.hosts);
       if (targets.length === 0) return refused(`Nothing is configured to be prewarmed for "${listener.name}"`);
       // Asked last, because reading the list takes a while.
@@ -158,6 +189,7 @@ export class Prewarmer {
         done: 0,
         concurrency: order.concurrency ?? concurrency,
         ratePerSecond: order.ratePerSecond ?? ratePerSecond,
+        pictures: order.pictures ?? picturesOf(listener, order.targets),
       });
       return { ok: true, total: targets.length };
     } catch (error) {
@@ -166,17 +198,82 @@ export class Prewarmer {
   }
 
   async #beginConfigured(listener: string): Promise<void> {
-    const answer = await this.#begin({ listener, targets: null, concurrency: null, ratePerSecond: null });
+    const answer = await this.#begin({ ...AS_CONFIGURED, listener });
     if (!answer.ok && !answer.isBusy) {
       this.#options.logger.error("Cannot prewarm", { listener, problem: answer.problem });
     }
+  }
+
+  /** Fetches again what has changed of the titles of a library, and has become stale; called with tags such as `movie:550`. */
+  async changed(tags: readonly string[], listeners: readonly string[]): Promise<void> {
+    for (const listener of this.#options.config().listeners) {
+      if (listener.prewarm.nfo === null || !listeners.includes(listener.name)) continue;
+      await this.#beginMore(listener, withHost(this.#libraries.tagged(listener, tags), listener.hosts));
+    }
+  }
+
+  /** Begins with more targets of a library, now or when the job that is under way has ended. */
+  async #beginMore({ name, prewarm }: ListenerConfig, targets: readonly string[]): Promise<void> {
+    const waiting = this.#waiting.get(name) ?? new Set();
+    for (const target of targets) if (waiting.size < MAX_TARGETS) waiting.add(target);
+    if (waiting.size === 0 || this.#ending.signal.aborted) return;
+    this.#waiting.set(name, waiting);
+    if (this.#running.has(name)) return;
+    this.#waiting.delete(name);
+    const pictures = picturesOf({ prewarm }, null);
+    const answer = await this.#begin({ ...AS_CONFIGURED, listener: name, targets: [...waiting], pictures });
+    if (!answer.ok) this.#options.logger.error("Cannot prewarm", { listener: name, problem: answer.problem });
+  }
+
+  /** Sees libraries again whose time has come, one after the other. */
+  async #rescan(): Promise<void> {
+    for (const listener of this.#options.config().listeners) {
+      const { name, prewarm } = listener;
+      const dueMs = this.#rescans.get(name);
+      if (prewarm.nfo === null || dueMs === undefined || performance.now() < dueMs || this.#running.has(name)) continue;
+      // Not again while it is read.
+      this.#rescans.set(name, Infinity);
+      const mayBegin = prewarm.atStart || this.#libraries.knows(listener);
+      const targets = await this.#readLibrary(listener, () => this.#libraries.unseen(listener));
+      if (this.#rescans.has(name)) {
+        const againMs = targets === null ? Math.min(prewarm.rescanMs, RETRY_MS) : prewarm.rescanMs;
+        this.#rescans.set(name, performance.now() + againMs);
+      }
+      if (mayBegin) await this.#beginMore(listener, withHost(targets ?? [], listener.hosts));
+    }
+  }
+
+  /** What a library takes; `null` where it cannot be read, which is said once. */
+  async #readLibrary({ name }: ListenerConfig, read: () => Promise<string[]>): Promise<string[] | null> {
+    try {
+      const targets = await read();
+      this.#troubles.delete(name);
+      return targets;
+    } catch (error) {
+      const problem = messageOf(error);
+      if (this.#troubles.get(name) !== problem) {
+        this.#options.logger.warn("Cannot read the library", { listener: name, problem });
+      }
+      this.#troubles.set(name, problem);
+      return null;
+    }
+  }
+
+  /** What the configuration names: paths, those of a file, and those of a library, which is left out where it cannot be read. */
+  async #configured(listener: ListenerConfig): Promise<readonly string[]> {
+    const listed = await configuredTargets(listener);
+    if (listener.prewarm.nfo === null) return listed;
+    const ofLibrary = await this.#readLibrary(listener, () => this.#libraries.all(listener));
+    if (ofLibrary === null && listed.length === 0) throw new Error("the library cannot be read; it is tried again");
+    if ((ofLibrary?.length ?? 0) > MAX_TARGETS) throw new Error(`the library takes more than ${MAX_TARGETS} paths`);
+    return [...new Set([...listed, ...withHost(ofLibrary ?? [], listener.hosts)])];
   }
 
   #run(kept: KeptPrewarm): void {
     let loggedMs = performance.now();
     const job: PrewarmJob = new PrewarmJob({
       ...kept,
-      fetch: this.#options.fetch,
+      fetch: (listener, url, clients) => this.#options.fetch(listener, this.#located(listener, url), clients),
       pause: (ms) => pause(ms, this.#ending.signal),
       onProgress: () => {
         this.#note(job);
@@ -186,7 +283,17 @@ export class Prewarmer {
       },
     });
     this.#jobs.set(kept.listener, job);
-    this.#running.set(kept.listener, this.#runToEnd(job, kept).finally(() => this.#running.delete(kept.listener)));
+    const ended = this.#runToEnd(job, kept).finally(() => {
+      this.#running.delete(kept.listener);
+      const listener = this.#listener(kept.listener);
+      if (listener !== undefined && this.#waiting.has(kept.listener)) void this.#beginMore(listener, []);
+    });
+    this.#running.set(kept.listener, ended);
+  }
+
+  /** A picture's path as the listener that serves it takes it. */
+  #located(name: string, url: string): string {
+    return url.startsWith("/") ? withHost([url], this.#listener(name)?.hosts ?? [])[0]! : url;
   }
 
   async #runToEnd(job: PrewarmJob, kept: KeptPrewarm): Promise<void> {
@@ -204,8 +311,11 @@ export class Prewarmer {
 
   #log(message: string, job: PrewarmJob): void {
     const { listener, targets, done, counts, lastProblem } = job;
-    const problem = counts.failed + counts.skipped > 0 ? lastProblem : undefined;
-    this.#options.logger.info(message, { listener, done, total: targets.length, ...counts, problem });
+    const { pictureCounts } = job;
+    const pictures = job.pictures === null ? undefined : pictureCounts.fetched + pictureCounts.fresh;
+    const missed = [counts, pictureCounts].some(({ failed, skipped }) => failed + skipped > 0);
+    const problem = missed ? lastProblem : undefined;
+    this.#options.logger.info(message, { listener, done, total: targets.length, ...counts, pictures, problem });
   }
 
   #trouble(error: unknown): void {
@@ -217,8 +327,8 @@ export class Prewarmer {
   }
 }
 
-function keptOf({ listener, targets, resumeAt, concurrency, ratePerSecond }: PrewarmJob): KeptPrewarm {
-  return { listener, targets, done: resumeAt, concurrency, ratePerSecond };
+function keptOf({ listener, targets, resumeAt, concurrency, ratePerSecond, pictures }: PrewarmJob): KeptPrewarm {
+  return { listener, targets, done: resumeAt, concurrency, ratePerSecond, pictures };
 }
 
 function statusOf(job: PrewarmJob): PrewarmStatus {
@@ -229,6 +339,7 @@ function statusOf(job: PrewarmJob): PrewarmStatus {
     total: job.targets.length,
     done,
     ...job.counts,
+    pictures: job.pictureCounts,
     bytes,
     ratePerSecond: job.pacePerSecond,
     leftMs: job.leftMs,
@@ -236,6 +347,15 @@ function statusOf(job: PrewarmJob): PrewarmStatus {
     finishedAtMs,
     lastProblem,
   };
+}
+
+/** The pictures of a library's clients, where its targets are what is fetched. */
+function picturesOf(
+  { prewarm: { nfo, images, clients } }: Pick<ListenerConfig, "prewarm">,
+  targets: readonly string[] | null,
+): PictureOrder | null {
+  if (nfo === null || images === null || clients.length === 0 || targets !== null) return null;
+  return { listener: images, clients };
 }
 
 function refused(problem: string): { readonly ok: false; readonly isBusy: boolean; readonly problem: string } {
@@ -251,48 +371,4 @@ function everyInterval(everyMs: number, act: () => void): ReturnType<typeof setI
     dueMs += everyMs;
     act();
   }, tickMs);
-}
-
-/** Bytes and targets of a file, at most. */
-const MAX_FILE_BYTES = 32 * 1024 * 1024;
-const MAX_TARGETS = 500_000;
-const TARGET = /^(?:\/|https?:\/\/)[^\s#\p{Cc}]*$/iu;
-
-/**
- * The targets that a listener's configuration names, in itself and in its file.
- *
- * @throws {Error} when the file cannot be read, is too large or holds a line that is no target; its message is for the operator
- */
-export async function configuredTargets({ hosts, prewarm }: ListenerConfig): Promise<readonly string[]> {
-  const listed = prewarm.file === null ? [] : targetsIn(await readBounded(prewarm.file), prewarm.file);
-  return withHost([...new Set([...prewarm.targets, ...listed])], hosts);
-}
-
-/** Paths as URLs of the listener's first exact host, where it has one: the host may be part of the cache key. */
-export function withHost(targets: readonly string[], hosts: readonly string[]): readonly string[] {
-  const host = hosts.find((name) => !name.startsWith("*"));
-  return host === undefined
-    ? targets
-    : targets.map((target) => target.startsWith("/") ? `http://${host}${target}` : target);
-}
-
-/** The targets in a text, one a line; `#` begins a comment. @throws {Error} naming the line that is none */
-export function targetsIn(text: string, name: string): readonly string[] {
-  const targets: string[] = [];
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    const target = line.replace(/(?:^|\s)#.*$/, "").trim();
-    if (target === "") continue;
-    if (!TARGET.test(target) || target.length > 8192) {
-      throw new Error(`${name}:${index + 1}: a path that begins with / or a URL is needed`);
-    }
-    targets.push(target);
-    if (targets.length > MAX_TARGETS) throw new Error(`${name} holds more than ${MAX_TARGETS} paths`);
-  }
-  return targets;
-}
-
-async function readBounded(path: string): Promise<string> {
-  const { size } = await Deno.stat(path);
-  if (size > MAX_FILE_BYTES) throw new Error(`${path} is larger than ${MAX_FILE_BYTES} bytes`);
-  return await Deno.readTextFile(path);
 }

@@ -1,3 +1,4 @@
+import type { ClientName } from "../../clients/client_requests.ts";
 import type { DrainedUpstream } from "../../gateway/gateway.ts";
 import type { CheckResult } from "../../health/check.ts";
 import { messageOf } from "../../errors.ts";
@@ -46,7 +47,7 @@ export class FleetCalls {
     return {
       fleet: {
         purge: (rules, counts) => fleet.purge(rules, counts),
-        prewarm: (listener, url) => this.prewarm(listener, url),
+        prewarm: (listener, url, clients) => this.prewarm(listener, url, clients),
         read: (pool, target) => this.read(pool, target),
         counts: () => fleet.counts(),
       },
@@ -94,9 +95,9 @@ export class FleetCalls {
   }
 
   /** Has one of the serving workers, in turn, fetch a target into the cache. */
-  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+  prewarm(listener: string, url: string, clients: readonly ClientName[]): Promise<PrewarmResult> {
     const nobody: PrewarmResult = { outcome: "busy", detail: null, bytes: 0 };
-    return this.#haveDone("prewarmed", (id) => ({ type: "prewarm", id, listener, url }), nobody);
+    return this.#haveDone("prewarmed", (id) => ({ type: "prewarm", id, listener, url, clients }), nobody);
   }
 
   /** Has one of the serving workers, in turn, ask a pool's upstreams for a path and query. */

@@ -1,3 +1,4 @@
+import type { ClientName } from "../../clients/client_requests.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
@@ -114,6 +115,7 @@ class ServingWorker implements WorkerRole {
       {
         ...{
           store: store.store,
+          shared: store.shared?.tier ?? null,
           forgotten: () => store.forgotten(),
           recordWrite: (upstreamType: string, tags: readonly string[]) =>
             tellSupervisor({ type: "written", upstreamType, tags }),
@@ -145,7 +147,16 @@ class ServingWorker implements WorkerRole {
     await listen.open(gateway.snapshot.listens);
     const { descriptors, challenges } = init;
     server.setChallenges(challenges);
-    return worker = new ServingWorker({ gateway, listen, server, descriptors, store, logger, images, challenges });
+    return worker = new ServingWorker({
+      gateway,
+      listen,
+      server,
+      descriptors,
+      store,
+      logger,
+      images,
+      challenges,
+    });
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -226,9 +237,9 @@ class ServingWorker implements WorkerRole {
     this.#gateway.drain(drained);
   }
 
-  prewarm(listener: string, url: string): Promise<PrewarmResult> {
+  prewarm(listener: string, url: string, clients: readonly ClientName[]): Promise<PrewarmResult> {
     const { services, snapshot } = this.#gateway;
-    return this.#prewarm.fetch({ services, snapshot }, listener, url);
+    return this.#prewarm.fetch({ services, snapshot }, { listener, url, clients });
   }
 
   read(pool: string, target: string): Promise<ReadResult> {
@@ -288,6 +299,7 @@ class ServingWorker implements WorkerRole {
     await this.#gateway.close(Math.max(500, untilMs - performance.now()));
     await this.#watch?.close();
     this.#store.disk.close();
+    this.#store.shared?.close();
     this.#health?.close();
   }
 

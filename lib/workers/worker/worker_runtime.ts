@@ -1,3 +1,4 @@
+import type { ClientName } from "../../clients/client_requests.ts";
 import { messageOf } from "../../errors.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import type { Config } from "../../config/config.ts";
@@ -51,8 +52,8 @@ export interface WorkerRole {
   drain?(drained: readonly DrainedUpstream[]): void;
   /** Checks an upstream at once; `null` where it has no active check, or is not known. */
   check?(pool: string, upstream: string): Promise<CheckResult | null>;
-  /** Fetches a target into the cache. */
-  prewarm(listener: string, url: string): Promise<PrewarmResult>;
+  /** Fetches a target into the cache, and says which pictures these clients take from it. */
+  prewarm(listener: string, url: string, clients: readonly ClientName[]): Promise<PrewarmResult>;
   /** Asks a pool's upstreams for a path and query. */
   read(pool: string, target: string): Promise<ReadResult>;
   /** What it remembers of requests. */
@@ -150,7 +151,11 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "checked", id: message.id, result };
     }
     case "prewarm":
-      return { type: "prewarmed", id: message.id, result: await role.prewarm(message.listener, message.url) };
+      return {
+        type: "prewarmed",
+        id: message.id,
+        result: await role.prewarm(message.listener, message.url, message.clients),
+      };
     case "read":
       return { type: "was-read", id: message.id, result: await role.read(message.pool, message.target) };
     case "look":

@@ -15,6 +15,7 @@ import type { Logger } from "../../logging/logger.ts";
 import { memoryShareBytes } from "../../gateway/memory_share.ts";
 import type { InitMessage, TakeDisk, WorkerReport } from "../messages.ts";
 import { Disk } from "./disk.ts";
+import { SharedCache } from "./shared_cache.ts";
 
 /** How long an unsafe request's response waits for the other workers; they answer within a millisecond unless they are stuck. */
 const NOTICE_TIMEOUT_MS = 500;
@@ -37,13 +38,16 @@ function isVariantOf(response: StoredResponse, primaryKey: string): boolean {
 export class WorkerStore {
   readonly store: TieredStore;
   readonly disk: Disk;
+  /** `null` where no other gateway shares anything. */
+  readonly shared: SharedCache | null;
   readonly #memory: MemoryTier;
   readonly #purges: PurgeTable;
   readonly #peers: PeerNotices;
   #onForget: (key: string) => void = () => {};
 
-  private constructor(disk: Disk, init: InitMessage) {
+  private constructor(disk: Disk, shared: SharedCache | null, init: InitMessage) {
     this.disk = disk;
+    this.shared = shared;
     this.#purges = new PurgeTable(init.purges);
     this.#memory = createMemoryTier({ limitBytes: memoryShareBytes(init.config) });
     this.#peers = new PeerNotices({ timeoutMs: NOTICE_TIMEOUT_MS, onForget: (key) => this.#forget(key) });
@@ -59,7 +63,7 @@ export class WorkerStore {
 
   /** Opens the tiers. */
   static async open(init: InitMessage, logger: Logger): Promise<WorkerStore> {
-    return new WorkerStore(await Disk.open(init, logger), init);
+    return new WorkerStore(await Disk.open(init, logger), SharedCache.open(init.config, logger), init);
   }
 
   /** Takes the file that another process had until now. */
@@ -146,11 +150,12 @@ export class WorkerStore {
   }
 
   /** The store's part of a report. */
-  figures(): Pick<WorkerReport, "memory" | "disk" | "diskProblem" | "byListener" | "purgeRules"> {
+  figures(): Pick<WorkerReport, "memory" | "disk" | "diskProblem" | "shared" | "byListener" | "purgeRules"> {
     return {
       memory: this.#memory.stats(),
       disk: this.disk.tier?.stats() ?? null,
       diskProblem: this.disk.tier?.problem ?? null,
+      shared: this.shared?.figures() ?? null,
       byListener: this.#holdings(),
       purgeRules: this.#purges.size,
     };

@@ -6,8 +6,8 @@ import { Section } from "./parts.js";
 import { language, t } from "./words.js";
 
 /** How the cache took part, from the bottom of the chart to its top, with the words for it. */
-const RESULTS = ["memory", "disk", "collapsed", "stale", "revalidated", "miss", "bypass"];
-const FROM_CACHE = ["memory", "disk", "collapsed", "stale"];
+const RESULTS = ["memory", "disk", "shared", "collapsed", "stale", "revalidated", "miss", "bypass"];
+const FROM_CACHE = ["memory", "disk", "shared", "collapsed", "stale"];
 const SHORTEST_SECONDS = 120;
 const CHART_HEIGHT = 220;
 /** Below it a logarithmic scale shows nothing. */
@@ -17,6 +17,7 @@ function title(result) {
   return {
     memory: t("memory"),
     disk: t("disk"),
+    shared: t("other gateways"),
     collapsed: t("collapsed"),
     stale: t("stale"),
     revalidated: t("revalidated"),

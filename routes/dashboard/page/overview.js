@@ -96,7 +96,7 @@ export function Tiles({ model }) {
   const requests = sum(listeners.map((listener) => listener.requests));
   const saved = sum(listeners.map((listener) => {
     const by = listener.cache;
-    return by.hit_memory + by.hit_disk + by.stale + by.collapsed;
+    return by.hit_memory + by.hit_disk + by.hit_shared + by.stale + by.collapsed;
   }));
   const errors = sum(listeners.map((listener) => listener.by_status?.["5xx"]));
   const lately = sum(samples.map((sample) => sample.errors));

@@ -9,7 +9,8 @@ import { t } from "./words.js";
 const AGAIN_MS = 10_000;
 const SHOWN = 12;
 const USAGE_AGAIN_MS = 60_000;
-const MOST_DAYS = 60;
+/** Rows of usage that are shown, and so many more each time. */
+const USAGE_ROWS = 60;
 
 /**
  * What an address of the admin interface answers, again and again while the page is seen: `undefined` until it has, `null` where there is
@@ -157,6 +158,7 @@ export function Usage() {
 }
 
 function UsageTable() {
+  const [most, setMost] = useState(USAGE_ROWS);
   const answer = useAnswer("/usage?days=7", USAGE_AGAIN_MS);
   if (answer === undefined) return null;
   const usage = listOf(answer, "usage") ?? [];
@@ -173,5 +175,11 @@ function UsageTable() {
     key: `${one.day} ${one.listener} ${one.client}`,
     cells: [one.day, one.listener, one.client ?? "–", count(one.requests), count(one.hits), bytes(one.bytes)],
   }));
-  return html`<${Table} label=${t("Usage by day")} columns=${columns} rows=${rows.slice(0, MOST_DAYS)} />`;
+  const left = rows.length - most;
+  return html`<${Table} label=${t("Usage by day")} columns=${columns} rows=${rows.slice(0, most)} />
+    ${
+    left > 0 &&
+    html`<p class="muted">${t("{n} more rows.", { n: count(left) })} <button type="button" class="plain small"
+      onClick=${() => setMost(most + USAGE_ROWS)}>${t("Show more")}</button></p>`
+  }`;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Collapse, type Entry } from "../../../lib/cache/flights/collapse.ts";
 import { Fill, FillBudget } from "../../../lib/cache/flights/fill.ts";
-import type { Flight, FlightResult } from "../../../lib/cache/flights/flight.ts";
+import { Flight, type FlightResult } from "../../../lib/cache/flights/flight.ts";
 import { variantKey } from "../../../lib/cache/key.ts";
 import { LeaseTable, newLeaseMemory } from "../../../lib/cache/flights/lease_table.ts";
 import type { StoredResponse } from "../../../lib/cache/stored_response.ts";
@@ -204,7 +204,7 @@ Deno.test("a leader that takes too long leads alone: followers go on their own i
 Deno.test("rememberSolo() lets a key's requests go side by side, for its time", () => {
   using workers = new Workers();
   const flight = workers.lead(0);
-  workers.collapses[0]!.rememberSolo(KEY, 1_000);
+  workers.collapses[0]!.rememberSolo(new Flight(KEY), 1_000);
   workers.finish(0, flight, null);
   workers.nowMs += 999;
   assert.equal(workers.enter(0).role, "solo");
@@ -212,13 +212,13 @@ Deno.test("rememberSolo() lets a key's requests go side by side, for its time", 
   workers.nowMs += 1;
   workers.lead(0);
   assert.equal(workers.enter(0).role, "follower");
-  workers.collapses[0]!.rememberSolo("other", 0);
+  workers.collapses[0]!.rememberSolo(new Flight("other"), 0);
   assert.equal(workers.enter(0, "other").role, "leader");
 });
 
 Deno.test("rememberSolo() remembers a bounded number of keys", () => {
   using workers = new Workers(1);
-  for (let at = 0; at < 10_050; at++) workers.collapses[0]!.rememberSolo(`k${at}`, 60_000);
+  for (let at = 0; at < 10_050; at++) workers.collapses[0]!.rememberSolo(new Flight(`k${at}`), 60_000);
   assert.equal(workers.enter(0, "k10049").role, "solo");
   assert.equal(workers.enter(0, "k0").role, "leader");
 });

@@ -103,14 +103,29 @@ Deno.test("a body of length zero is complete from the beginning", async () => {
 
 Deno.test("reserve() takes nothing beyond the limit, and release() makes room", () => {
   const budget = new FillBudget(100);
-  assert.equal(budget.reserve(60), true);
-  assert.equal(budget.reserve(41), false);
+  assert.equal(budget.reserve(60, "a"), true);
+  assert.equal(budget.reserve(41, "a"), false);
   assert.equal(budget.usedBytes, 60);
-  assert.equal(budget.reserve(40), true);
-  assert.equal(budget.reserve(1), false);
-  budget.release(60);
+  assert.equal(budget.reserve(40, "a"), true);
+  assert.equal(budget.reserve(1, "a"), false);
+  budget.release(60, "a");
   assert.equal(budget.usedBytes, 40);
-  assert.equal(budget.reserve(60), true);
+  assert.equal(budget.reserve(60, "a"), true);
+});
+
+Deno.test("reserve() leaves a quarter to other listeners, once there are any", () => {
+  const budget = new FillBudget(100);
+  assert.equal(budget.reserve(10, "a"), true);
+  assert.equal(budget.reserve(10, "b"), true);
+  assert.equal(budget.reserve(60, "a"), true);
+  assert.equal(budget.reserve(10, "a"), false, "beyond its part");
+  assert.equal(budget.reserve(20, "b"), true);
+  assert.equal(budget.reserve(1, "b"), false, "nothing is left");
+  budget.release(70, "a");
+  assert.equal(budget.reserve(70, "a"), true);
+  budget.release(30, "b");
+  budget.release(70, "a");
+  assert.equal(budget.reserve(100, "b"), true, "what is larger than its part goes alone");
 });
 
 Deno.test("leave() says so once the last reader is gone before the end, and not before", () => {

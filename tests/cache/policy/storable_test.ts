@@ -283,11 +283,11 @@ Deno.test("storable() in mode ttl never what answers one client or one moment", 
 });
 
 Deno.test("storable() takes tiers of the rule and tags of the origin", () => {
-  const tiers = { memory: false, disk: true };
+  const tiers = { memory: false, disk: true, shared: false };
   const options = { ...RFC9111, rules: [rule({ contentType: (type) => type === "image/png", tiers })] };
   const fields: Field[] = [FRESH, ["content-type", "image/png"], ["surrogate-key", "b a"]];
   assert.deepEqual(decideStored({ fields, options }).tiers, tiers);
-  assert.deepEqual(decideStored({ fields }).tiers, { memory: true, disk: true });
+  assert.deepEqual(decideStored({ fields }).tiers, { memory: true, disk: true, shared: true });
   assert.deepEqual(decideStored({ fields }).tags, ["a", "b"]);
 });
 

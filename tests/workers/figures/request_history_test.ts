@@ -24,7 +24,16 @@ Deno.test("RequestHistory has a sample for every five seconds: what was counted 
   const [sample, ...others] = history.samples();
   assert.deepEqual(others, []);
   assert.equal(sample!.at, new Date(6_000).toISOString());
-  assert.deepEqual(sample!.by, { memory: 1, disk: 0, stale: 0, revalidated: 0, collapsed: 0, miss: 0, bypass: 0 });
+  assert.deepEqual(sample!.by, {
+    memory: 1,
+    disk: 0,
+    shared: 0,
+    stale: 0,
+    revalidated: 0,
+    collapsed: 0,
+    miss: 0,
+    bypass: 0,
+  });
   assert.deepEqual([sample!.requests, sample!.errors, sample!.bytes], [2, 1, 30]);
   assert.ok(sample!.p50_ms! <= 0.5 && sample!.p99_ms! > 500 && sample!.p99_ms! <= 1000, JSON.stringify(sample));
 });

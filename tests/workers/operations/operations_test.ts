@@ -61,7 +61,7 @@ Deno.test("Operations tells rates, purges and prewarms up to now", async () => {
     const { operations, prewarmed, counts } = await operationsIn(directory);
     countRequest(counts.listeners["films"]!, { status: 200, bytes: 1, durationMs: 1, cache: "hit_memory" });
     await operations.purging.purge({ by: "all", value: "", listener: null, hard: false }, "ops");
-    const order = { listener: "films", targets: ["/a"], concurrency: null, ratePerSecond: null };
+    const order = { listener: "films", targets: ["/a"], concurrency: null, ratePerSecond: null, pictures: null };
     assert.deepEqual(await operations.prewarm(order, "ops"), { ok: true, total: 1 });
     await eventually("it is prewarmed", () => operations.statistics().prewarms[0]?.state === "done");
     assert.deepEqual(prewarmed, ["/a"]);

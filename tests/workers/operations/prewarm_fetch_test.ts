@@ -60,7 +60,7 @@ async function withListeners(
       await run({
         gateway,
         targets: () => origin.heads.map(({ target }) => target),
-        fetch: (listener, url) => fetcher.fetch({ services, snapshot: gateway.gateway.snapshot }, listener, url),
+        fetch: (listener, url) => fetcher.fetch({ services, snapshot: gateway.gateway.snapshot }, { listener, url }),
       });
     });
   } finally {
@@ -133,7 +133,7 @@ Deno.test("PrewarmFetcher.fetch() leaves the room to clients while they wait for
       await gateway.ask("/3/movie/550");
       const waiting = gateway.ask("/3/movie/603");
       await eventually("it waits", () => snapshot.pools[0]!.keyRoom.size === 1);
-      const prewarm = () => new PrewarmFetcher().fetch({ services, snapshot }, "l", "/3/movie/13");
+      const prewarm = () => new PrewarmFetcher().fetch({ services, snapshot }, { listener: "l", url: "/3/movie/13" });
       assert.equal((await prewarm()).outcome, "busy");
       gateway.clock.advance(100);
       assert.equal((await waiting).status, 200);

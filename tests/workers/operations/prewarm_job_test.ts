@@ -134,3 +134,33 @@ Deno.test("PrewarmJob says how fast it is and how long the rest takes, and shows
   await refused.run();
   assert.equal(refused.lastProblem, "/last?api_key=[redacted]: ?token=[redacted]");
 });
+
+Deno.test("PrewarmJob.run() fetches the pictures that documents name, each once, and a document is behind it when they are", async () => {
+  const gate = Promise.withResolvers<void>();
+  const asked: string[] = [];
+  const job: PrewarmJob = new PrewarmJob({
+    ...{ listener: "films", targets: ["/1", "/2", "/3"], concurrency: 1, ratePerSecond: 10_000 },
+    pictures: { listener: "images", clients: ["kodi"] },
+    async fetch(listener, url, clients) {
+      asked.push(`${listener} ${url} ${clients}`);
+      if (url === "/late.jpg") await gate.promise;
+      if (url === "/broken.jpg") return { outcome: "failed", detail: "status 404", bytes: 1 };
+      const named = { "/1": ["/a.jpg", "/broken.jpg"], "/2": ["/a.jpg", "/late.jpg"] }[url];
+      return { ...FETCHED, ...named === undefined ? {} : { pictures: named } };
+    },
+    pause: () => Promise.resolve(),
+    onProgress: () => {},
+  });
+  const running = job.run();
+  while (!asked.includes("images /late.jpg ")) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual([job.done, job.resumeAt], [1, 1], "a stop here would fetch the second document's pictures again");
+  gate.resolve();
+  await running;
+  assert.deepEqual(asked, [
+    ...["films /1 kodi", "images /a.jpg ", "images /broken.jpg "],
+    ...["films /2 kodi", "images /late.jpg ", "films /3 kodi"],
+  ]);
+  assert.deepEqual(job.counts, { fetched: 3, fresh: 0, skipped: 0, failed: 0 });
+  assert.deepEqual(job.pictureCounts, { fetched: 2, fresh: 0, skipped: 0, failed: 1 });
+  assert.deepEqual([job.bytes, job.lastProblem], [51, "/broken.jpg: status 404"]);
+});

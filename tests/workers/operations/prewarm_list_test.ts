@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ListenerConfig } from "../../../lib/config/listener.ts";
-import { configuredTargets, targetsIn, withHost } from "../../../lib/workers/operations/prewarmer.ts";
+import { configuredTargets, targetsIn, withHost } from "../../../lib/workers/operations/prewarm_targets.ts";
 
 Deno.test("targetsIn() takes one a line, and no comments", () => {
   assert.deepEqual(targetsIn("# films\n/a\n\n  http://h/b?c=d  # the second\r\n/e\n", "list"), [

@@ -4,7 +4,7 @@ import { type KeptPrewarm, PrewarmMemory } from "../../../lib/workers/operations
 
 function kept(listener: string, count: number, done = 0): KeptPrewarm {
   const targets = Array.from({ length: count }, (_, n) => `/${"x".repeat(n % 300)}/${n}`);
-  return { listener, targets, done, concurrency: 3, ratePerSecond: 7 };
+  return { listener, targets, done, concurrency: 3, ratePerSecond: 7, pictures: null };
 }
 
 Deno.test("PrewarmMemory gives back what was begun, as far as it has come, however many targets it has", async () => {
@@ -63,6 +63,7 @@ Deno.test("PrewarmMemory goes on with a prewarm of the layout before, and leaves
     done: 1,
     concurrency: 3,
     ratePerSecond: 7,
+    pictures: null,
   }]);
   await memory.end("films");
   await memory.end("stars");

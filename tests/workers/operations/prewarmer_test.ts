@@ -9,7 +9,7 @@ import type { StateStore } from "../../../lib/state/state_store.ts";
 import { MapStateStore } from "../../state/map_state_store.ts";
 
 const FETCHED: PrewarmResult = { outcome: "fetched", detail: null, bytes: 1 };
-const ORDER = { listener: "films", targets: null, concurrency: null, ratePerSecond: null };
+const ORDER = { listener: "films", targets: null, concurrency: null, ratePerSecond: null, pictures: null };
 
 function withPrewarm(prewarm: Mapping): Promise<Config> {
   return configOf({

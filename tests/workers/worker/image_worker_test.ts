@@ -26,7 +26,7 @@ async function workerWith(load: () => Promise<Codec>, images: Mapping = {}) {
     worker,
     converter,
     lines,
-    convert: () => converter.convert(Uint8Array.of(1), recipe),
+    convert: () => converter.convert(Uint8Array.of(1), recipe, "l"),
     async [Symbol.asyncDispose]() {
       converter.close();
       await worker.stop();
