@@ -47,12 +47,14 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     excuses: ["unanswered"],
     afterMs: 1_000,
     track: "process",
-    async inflict({ gateway, timeline, complain }) {
-      const code = await gateway.end("SIGTERM");
-      timeline.ended();
-      if (code !== 0) complain(`after SIGTERM it ended with status ${code}`);
-      await gateway.start();
-    },
+    inflict: ({ gateway, timeline, complain }) =>
+      gateway.inTurn(async () => {
+        const wasDown = gateway.isDown;
+        const code = await gateway.end("SIGTERM");
+        timeline.ended();
+        if (code !== 0 && !wasDown) complain(`after SIGTERM it ended with status ${code}`);
+        await gateway.start();
+      }),
   },
   {
     name: UPGRADE,
@@ -61,10 +63,11 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     excuses: ["unanswered"],
     afterMs: 0,
     track: "process",
-    async inflict({ gateway, timeline }) {
-      await gateway.start(true);
-      timeline.ended();
-    },
+    inflict: ({ gateway, timeline }) =>
+      gateway.inTurn(async () => {
+        await gateway.start(!gateway.isDown);
+        timeline.ended();
+      }),
   },
   {
     name: "paused",
@@ -127,9 +130,11 @@ async function breakWorker({ gateway, complain }: World, worker: number, how: "t
 }
 
 async function killed({ gateway, timeline }: World): Promise<void> {
-  await gateway.end("SIGKILL");
-  timeline.ended();
-  await gateway.start();
+  await gateway.inTurn(async () => {
+    await gateway.end("SIGKILL");
+    timeline.ended();
+    await gateway.start();
+  });
 }
 
 /** Signals and waits until the gateway has told how the reload went. */
