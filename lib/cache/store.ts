@@ -43,6 +43,10 @@ export interface Store {
   isOnItsWay(key: string): boolean;
   /** See {@linkcode StoredFacts.purgePosition}: what is asked for now, and stored, is stored with it. */
   readonly purgePosition: number;
+  /** Whether every purge is known here; while not, `get` answers what is to be validated first. */
+  readonly isTrusted: boolean;
+  /** A response that did not come from `get`, as that would answer it: to be validated first where a purge may have been missed. */
+  trusted(response: StoredResponse): StoredResponse;
   /** Whether a purge since it was asked for names a response that was made of a stored one, not stored itself. */
   isPurged(response: StoredResponse): boolean;
   /** Removes what the key holds, in every tier. */

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
 import type { DiskTier } from "./disk/disk_tier.ts";
 import type { MemoryEntry, MemoryTier } from "./memory/memory_tier.ts";
+import type { Trust } from "./purge/trust.ts";
 import { PurgeTable } from "./purge/purge_table.ts";
 import type { Found, Store, TierStats } from "./store.ts";
 import type { StoredResponse } from "./stored_response.ts";
@@ -19,6 +20,11 @@ export interface TieredStoreOptions {
    * @default none
    */
   readonly purges?: PurgeTable;
+  /**
+   * Until when what is stored may be served unasked: beyond it all of it is validated first.
+   * @default without an end
+   */
+  readonly trust?: Trust | null;
   /** Told of each `put`. */
   readonly onPut?: (response: StoredResponse) => void;
   /** Told of each `delete`, so that the other workers can `forget` the key. */
@@ -36,6 +42,7 @@ class Tiers implements TieredStore {
   readonly #disk: DiskTier | null;
   readonly #clock: Clock;
   readonly #purges: PurgeTable;
+  readonly #trust: Trust | null;
   readonly #onPut: TieredStoreOptions["onPut"];
   readonly #onDelete: TieredStoreOptions["onDelete"];
 
@@ -44,11 +51,29 @@ class Tiers implements TieredStore {
     this.#disk = options.disk;
     this.#clock = options.clock ?? systemClock;
     this.#purges = options.purges ?? new PurgeTable();
+    this.#trust = options.trust ?? null;
     this.#onPut = options.onPut;
     this.#onDelete = options.onDelete;
   }
 
   get(key: string): Found | undefined | Promise<Found | undefined> {
+    const found = this.#find(key);
+    if (this.#trust === null || found === undefined) return found;
+    const judge = (there: Found): Found =>
+      this.isTrusted ? there : { ...there, response: this.trusted(there.response) };
+    return found instanceof Promise ? found.then((late) => late && judge(late)) : judge(found);
+  }
+
+  get isTrusted(): boolean {
+    return this.#trust === null || !this.#trust.isOver(this.#clock.now());
+  }
+
+  trusted(response: StoredResponse): StoredResponse {
+    if (this.isTrusted || response.kind !== "response" && response.kind !== "part") return response;
+    return response.with({ freshness: { ...response.freshness, alwaysValidate: true, mustRevalidate: true } });
+  }
+
+  #find(key: string): Found | undefined | Promise<Found | undefined> {
     const entry = this.#memory.get(key);
     if (entry !== undefined) {
       if (entry.purgeGeneration !== this.#purges.generation) return this.#judged(entry);

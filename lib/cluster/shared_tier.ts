@@ -1,4 +1,4 @@
-import { type Clock, within } from "../clock.ts";
+import { changeTimeMs, type Clock, within } from "../clock.ts";
 import { deadAtMs, DEFAULT_KEEP_MS, listenerOfKey } from "../cache/store.ts";
 import { heldBytes, type StoredResponse } from "../cache/stored_response.ts";
 import { isMadeKey } from "../cache/key.ts";
@@ -188,7 +188,7 @@ export class SharedTier {
   /** Removes the entry of a key, for all gateways; what was asked for before is not put any more. */
   delete(sharing: Sharing, key: string, purgePosition: number): void {
     const { hash } = entryName(sharing, key);
-    const mark = deletionMark({ purgePosition, requestTimeMs: this.#options.clock.now() });
+    const mark = deletionMark({ purgePosition, requestTimeMs: changeTimeMs(this.#options.clock) });
     const done = this.#quietly(async () => {
       const held = await this.#script(DELETE, [this.#keys.entry(hash)], [mark, DELETED_MS]);
       await this.#dropParts(hash, held);

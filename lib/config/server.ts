@@ -6,7 +6,7 @@ import { plainValue } from "./yaml/interpolate.ts";
 import type { Problems } from "./yaml/problems.ts";
 import { autoOrInteger, duration, flag, integer, literal, name, size } from "./yaml/scalars.ts";
 import { asMapping, type Frozen, list, section, short } from "./yaml/section.ts";
-import { DAY, GiB, HOUR, KiB, MiB, PiB, SECOND } from "./yaml/units.ts";
+import { DAY, GiB, HOUR, KiB, MiB, PiB, SECOND, TiB } from "./yaml/units.ts";
 
 const MAX_COUNT = 1_000_000;
 
@@ -48,6 +48,9 @@ const limitsSection = section({
   ),
   send_timeout: patience().prefault("60s").describe(
     "How long a client may take nothing of its response; then the connection is closed.",
+  ),
+  unsent: size(MiB, TiB).prefault("128MiB").describe(
+    "Content in one worker's memory that is being sent, each piece counted once; above that the slowest readers are cut off.",
   ),
   max_connections: autoOrInteger(1, MAX_COUNT).prefault("auto").describe(
     "Connections of clients, of all workers together; `auto` is the descriptors that the process may have less `reserve_descriptors`.",
@@ -155,6 +158,7 @@ function limitsOf(limits: ServerValues["limits"]): ServerLimitsConfig {
     bodyTimeoutMs: limits.body_timeout,
     bodyBytesPerSecond: limits.body_rate,
     sendTimeoutMs: limits.send_timeout,
+    unsentBytes: limits.unsent,
     maxConnections: limits.max_connections,
     reserveDescriptors: limits.reserve_descriptors,
     perAddress: limits.per_address,

@@ -1,5 +1,5 @@
 import { KEY_SEPARATOR } from "../cache/key.ts";
-import { ageMs, ttlMs, ttlSeconds } from "../cache/policy/reuse.ts";
+import { ageMs, ageSeconds, ttlMs, ttlSeconds } from "../cache/policy/reuse.ts";
 import type { StoredResponse } from "../cache/stored_response.ts";
 import { speaksToCaches } from "../field_rights.ts";
 import { withDetail } from "../http/cache_status.ts";
@@ -60,9 +60,12 @@ export function unfilledForm(stored: StoredResponse, nowMs: number): StoredRespo
 
 /** An answer with a filled response in its place, and a note that says what was filled, or why nothing was. */
 export function filledAnswer({ services }: Exchange, answer: StoredAnswer, { response, detail }: Filled): StoredAnswer {
-  if (detail === null) return answer;
-  const { note } = answer;
-  const seconds = ttlSeconds(response, services.clock.now());
+  const nowMs = services.clock.now();
+  // Time may have gone by since the note was made, while parts were waited for.
+  const age = answer.note.ageSeconds === null ? null : ageSeconds(response, nowMs);
+  const note = { ...answer.note, ageSeconds: age };
+  if (detail === null) return { ...answer, note };
+  const seconds = ttlSeconds(response, nowMs);
   const isShorter = note.ttlSeconds != null && seconds < note.ttlSeconds;
   const status = withDetail(note.status, detail, isShorter ? seconds : null);
   return { ...answer, response, note: { ...note, status, detail, ttlSeconds: isShorter ? seconds : note.ttlSeconds } };

@@ -63,6 +63,11 @@ export interface GatewayOptions {
    * @default nothing outlives the process
    */
   readonly recordWrite?: (type: string, tags: readonly string[]) => void;
+  /**
+   * See {@linkcode Services.tellChanged}.
+   * @default there are no others
+   */
+  readonly tellChanged?: (keys: readonly string[]) => void;
   readonly leaseMemory: SharedArrayBuffer;
   /** Index of this worker. */
   readonly worker: number;
@@ -130,6 +135,7 @@ export class Gateway {
       }),
       forgotten: () => forgotten(options.forgotten, shared),
       recordWrite: options.recordWrite ?? (() => {}),
+      tellChanged: options.tellChanged ?? (() => {}),
       budget,
       background: new BackgroundTasks(MAX_BACKGROUND_TASKS, (error) => this.#backgroundFailed(error)),
       invalidations: new InvalidationTable(options.leaseMemory, LEASE_BYTES),

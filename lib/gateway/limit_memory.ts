@@ -1,9 +1,10 @@
 import { hash32 } from "../hash.ts";
+import { RateShare, SHARE_CELLS } from "../rate_share.ts";
 
 /** Limits that are counted at a time; beyond them each worker counts for itself. */
 const SLOTS = 2_048;
-/** Cells of a slot beside those that a worker counts in: its tag, and what a gate or a key needs. */
-const HEAD_CELLS = 7;
+/** Cells of a slot beside those that a worker counts in: its tag, what a gate or a key needs, and last the gateway's share of its rate. */
+const HEAD_CELLS = 7 + SHARE_CELLS;
 /** Cells that each worker may have in a slot. */
 const CELLS_PER_WORKER = 2;
 
@@ -66,6 +67,23 @@ export class LimitMemory {
     }
     return new Int32Array(this.#stride - 1);
   }
+
+  /** The shares of all rates that this gateway has asked for, by names that are the same at every gateway. */
+  shares(): { readonly id: string; readonly share: RateShare }[] {
+    const found = [];
+    for (let at = 0; at < this.#tags.length; at += this.#stride) {
+      const tag = Atomics.load(this.#tags, at);
+      if (tag === 0) continue;
+      const share = new RateShare(shareCells(this.#tags.subarray(at + 1, at + this.#stride)));
+      if (share.asked > 0) found.push({ id: (tag >>> 0).toString(36), share });
+    }
+    return found;
+  }
+}
+
+/** Those of a slot's cells that hold its share. */
+export function shareCells(cells: Int32Array): Int32Array {
+  return cells.subarray(cells.length - SHARE_CELLS);
 }
 
 /** 30 bits of a name and two of its kind, never 0. Two names in some billion share a limit's counters. */

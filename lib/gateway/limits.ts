@@ -11,7 +11,8 @@ import { UploadPlaces } from "../request/upload_places.ts";
 import { gateCells, SharedGate } from "../pool/shared_gate.ts";
 import { HedgePolicy } from "../upstream_client/hedge.ts";
 import { RETRY_BUDGET_DEFAULTS, RetryBudget } from "../upstream_client/retry_budget.ts";
-import { LimitMemory, newLimitMemory } from "./limit_memory.ts";
+import { RateShare } from "../rate_share.ts";
+import { LimitMemory, newLimitMemory, shareCells } from "./limit_memory.ts";
 
 /** What all workers hold their limits in. */
 export interface SharedLimits {
@@ -19,11 +20,13 @@ export interface SharedLimits {
   readonly clients: SharedArrayBuffer;
   /** Serving workers. */
   readonly workers: number;
+  /** Whether rates of keys and upstreams are shared with other gateways. */
+  readonly sharesKeys?: boolean;
 }
 
 /** Memory of all limits, to be handed to every worker; `sharedSecret` is that of gateways that count clients together. */
-export function newSharedLimits(workers: number, sharedSecret: string | null = null): SharedLimits {
-  return { limits: newLimitMemory(workers), clients: newClientMemory(sharedSecret), workers };
+export function newSharedLimits(workers: number, sharedSecret: string | null = null, sharesKeys = false): SharedLimits {
+  return { limits: newLimitMemory(workers), clients: newClientMemory(sharedSecret), workers, sharesKeys };
 }
 
 /** Gives back what a worker that has died had under way; called by the supervisor. */
@@ -68,7 +71,10 @@ export class Limits {
     if (maxInFlight === null && maxPerSecond === null) return undefined;
     return this.#keep(
       ["gate", pool, id, maxInFlight, maxPerSecond],
-      (name) => new SharedGate(this.#memory.cells(name, "gate"), { maxInFlight, maxPerSecond }, this.#place),
+      (name) => {
+        const cells = this.#memory.cells(name, "gate");
+        return new SharedGate(cells, { maxInFlight, maxPerSecond }, this.#place, this.#shareOf(cells));
+      },
     );
   }
 
@@ -136,7 +142,16 @@ export class Limits {
 
   /** What all workers know of a pool's key, by its digest; it outlives reloads. */
   keyCells(pool: string, digest: string): Int32Array {
-    return this.#memory.cells(JSON.stringify(["key", pool, digest]), "key");
+    const cells = this.#memory.cells(JSON.stringify(["key", pool, digest]), "key");
+    this.#shareOf(cells);
+    return cells;
+  }
+
+  /** The share of what is counted in these cells, with other gateways where there are any. */
+  #shareOf(cells: Int32Array): RateShare {
+    const share = new RateShare(shareCells(cells));
+    if (this.#shared.sharesKeys === true) share.share();
+    return share;
   }
 
   get #place() {

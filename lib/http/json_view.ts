@@ -54,6 +54,12 @@ export class JsonView {
     return range === null ? null : decoder.decode(this.#document.subarray(range.start, range.end));
   }
 
+  /** Whether a member is a text that is not blank. */
+  isText(name: string): boolean {
+    const value = this.value(name);
+    return typeof value === "string" && value.trim() !== "";
+  }
+
   /** A member that is an object; `null` where it is none. */
   object(name: string): JsonView | null {
     const range = this.#range(name);

@@ -53,7 +53,7 @@ export async function askGateways(
       stale = ignored = null;
       continue;
     }
-    const verdict = response === null ? null : verdictOn(exchange, response);
+    const verdict = response === null ? null : verdictOn(exchange, exchange.services.store.trusted(response));
     if (verdict?.kind === "hit" || verdict?.kind === "stale_while_revalidate" && !exchange.isBackground) {
       claim.end();
       if (hasWaited) shared.counts.followed++;

@@ -46,8 +46,10 @@ export function fetchShared(exchange: Exchange, fetch: SharedFetch): Promise<Ans
 
 /** Fetches, unless another gateway has stored a response that answers, or does so now. */
 function leadForAll(exchange: Exchange, task: LeadTask): Promise<Answer> {
+  const { store } = exchange.services;
   const sharing = sharingOf(exchange, task.fwd);
-  if (sharing === null) return lead(exchange, task);
+  // Who may have missed a purge cannot tell what of others it concerns.
+  if (sharing === null || !store.isTrusted) return lead(exchange, task);
   const asking = exchange.trace?.child("look up in the shared tier", "internal");
   return exchange.during("queue", askGateways(exchange, task, sharing)).then((found) => {
     asking?.end();
@@ -82,7 +84,10 @@ async function follow(exchange: Exchange, fetch: SharedFetch, result: FlightResu
   const { fwd } = fetch;
   if (result.kind === "failed") throw result.error;
   exchange.enter("own");
-  if (result.kind === "solo" || exchange.isChanged(result.head)) {
+  const { isTrusted } = exchange.services.store;
+  // It was asked for before this request: a purge in between may not be known here.
+  const isDoubtful = !isTrusted && result.kind === "shared" && result.head.requestTimeMs < exchange.startedAtMs;
+  if (result.kind === "solo" || exchange.isChanged(result.head) || isDoubtful) {
     return await passThrough(exchange, { fwd, detail: "not-shared" });
   }
   if (!selects(result.head, exchange)) return await followVariant(exchange, fetch, result.head);
@@ -152,7 +157,8 @@ export async function fromOtherWorker(exchange: Exchange, key: string): Promise<
   if (entry.role !== "follower") return null;
   const result = await exchange.during("queue", entry.result);
   if (result.kind !== "shared" || exchange.isChanged(result.head)) return null;
-  return await whole(result);
+  const stored = await whole(result);
+  return stored === null ? null : exchange.services.store.trusted(stored);
 }
 
 /** Validates a stale response in the background; does nothing when that is under way or too many tasks are. */

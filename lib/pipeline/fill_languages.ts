@@ -16,6 +16,19 @@ const HELD_BYTES = 16 * 1024 * 1024;
 const REST_MS = 30_000;
 const MAX_RESTING = 10_000;
 
+/** A document that nothing could be found for is not looked at again for so long: that takes far longer than to serve it. */
+const UNTOUCHED_MS = 1_000;
+
+/** Why a stored document was left as it is. */
+interface Untouched {
+  readonly plan: string;
+  /** Whose request it was: a part may be refused to one client alone. */
+  readonly asker: string;
+  readonly trouble: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly untilMs: number;
+}
+
 /** How a stored document was filled, by one plan. */
 interface Known {
   readonly plan: string;
@@ -50,7 +63,8 @@ export class LanguageFiller implements Filler {
   readonly #waitMs: number;
   readonly #known = new WeakMap<StoredResponse, Known>();
   readonly #forms = new LRUCache<Known, StoredResponse>({ maxSize: HELD_BYTES, sizeCalculation: heldBytes });
-  /** By the key of the part: until when (milliseconds since the Unix epoch), and why. */
+  readonly #untouched = new WeakMap<StoredResponse, Untouched>();
+  /** By the key of the part and who asked: until when (milliseconds since the Unix epoch), and why. */
   readonly #resting = new LRUCache<string, { readonly untilMs: number; readonly trouble: string }>({
     max: MAX_RESTING,
   });
@@ -63,6 +77,7 @@ export class LanguageFiller implements Filler {
   lacks(stored: StoredResponse, plan: FillPlan): boolean {
     const known = this.#known.get(stored);
     if (known?.plan === plan.name) return known.filled !== null;
+    if (this.#untouched.get(stored)?.plan === plan.name) return true;
     const first = firstOf(stored, plan)?.first ?? null;
     return first !== null && (first.next !== null || first.filled.length > 0);
   }
@@ -73,9 +88,14 @@ export class LanguageFiller implements Filler {
       const again = this.#again(stored, known);
       if (again !== null) return again;
     }
+    const untouched = this.#untouchedFor(request, stored, plan);
+    if (untouched !== null) return untouched;
     const task = { request, stored, plan };
     const found = firstOf(stored, plan);
-    if (found === null) return { response: stored, detail: null };
+    if (found === null) {
+      this.#known.set(stored, { plan: plan.name, parts: [], filled: null });
+      return { response: stored, detail: null };
+    }
     const { first, body } = found;
     if (first.next === null) return this.#settled(task, { mixed: first, parts: [], trouble: null });
     const { services: { repeats }, tenant, requestId } = request;
@@ -87,6 +107,15 @@ export class LanguageFiller implements Filler {
       });
       return { response: stored, detail: null };
     });
+  }
+
+  /** The document as it is, where nothing was found for it a moment ago; else `null`. */
+  #untouchedFor(request: FillableRequest, stored: StoredResponse, plan: FillPlan): Filled | null {
+    const untouched = this.#untouched.get(stored);
+    const nowMs = request.services.clock.now();
+    if (untouched?.plan !== plan.name || untouched.untilMs <= nowMs || request.isBackground) return null;
+    if (untouched.asker !== askerOf(request)) return null;
+    return { response: unfilledForm(stored, nowMs), detail: `unfilled: ${untouched.trouble}` };
   }
 
   /** What was made before; `null` where it is not kept. */
@@ -106,7 +135,7 @@ export class LanguageFiller implements Filler {
       const part = await this.#part(request, mixed.next, untilMs);
       const text = typeof part === "string" ? null : plainBody(part);
       if (typeof part === "string" || text === null) {
-        return { mixed, parts, trouble: typeof part === "string" ? part : "wrong content" };
+        return { mixed, parts, trouble: typeof part === "string" ? part : WRONG_CONTENT };
       }
       parts.push(part);
       bodies.push(text);
@@ -117,21 +146,30 @@ export class LanguageFiller implements Filler {
 
   /** A part that is stored under one of the queries, else what an upstream answers to the last of them. */
   async #part(whole: FillableRequest, queries: readonly string[], untilMs: number): Promise<Part> {
-    for (const query of queries.slice(0, -1)) {
+    const { services: { background, clock } } = whole;
+    const request = partRequest(whole, queries.at(-1)!);
+    const name = `${request.key}\n${askerOf(request)}`;
+    const found = this.#resting.get(name);
+    const resting = found !== undefined && clock.now() < found.untilMs ? found : null;
+    // What was late may have been stored since.
+    for (const query of resting === null ? queries.slice(0, -1) : queries) {
       const stored = await obtainPart(partRequest(whole, query, { storedOnly: true }));
       if (typeof stored !== "string" && isGood(stored)) return stored;
     }
-    const { services: { background, clock } } = whole;
-    const request = partRequest(whole, queries.at(-1)!);
-    const resting = this.#resting.get(request.key);
-    if (resting !== undefined && clock.now() < resting.untilMs) return resting.trouble;
+    if (resting !== null) return resting.trouble;
     if (background.isFull && !whole.isBackground) return "busy";
     const asking = obtainPart(request);
     background.add(asking);
     const part = await within(asking, untilMs - performance.now(), "late");
-    const trouble = typeof part === "string" ? part : isGood(part) ? null : `status ${part.status}`;
+    const trouble = typeof part === "string"
+      ? part
+      : isGood(part)
+      ? null
+      : part.status === 200
+      ? WRONG_CONTENT
+      : `status ${part.status}`;
     if (trouble === null) return part;
-    if (trouble !== NOT_ASKED) this.#resting.set(request.key, { untilMs: clock.now() + REST_MS, trouble });
+    if (trouble !== NOT_ASKED) this.#resting.set(name, { untilMs: clock.now() + REST_MS, trouble });
     return trouble;
   }
 
@@ -146,6 +184,10 @@ export class LanguageFiller implements Filler {
     }
     const response = filled === null ? stored : filledForm(stored, { document: mixed.document, parts, nowMs });
     if (trouble !== null) {
+      if (filled === null && trouble !== NOT_ASKED) {
+        const untilMs = nowMs + UNTOUCHED_MS;
+        this.#untouched.set(stored, { plan: plan.name, asker: askerOf(request), trouble, untilMs });
+      }
       const why = `unfilled: ${trouble}`;
       return { response: unfilledForm(response, nowMs), detail: filled === null ? why : `${filled}, ${why}` };
     }
@@ -160,8 +202,16 @@ export class LanguageFiller implements Filler {
   }
 }
 
+/** A part that is too large, or in a coding that is not taken off. */
+const WRONG_CONTENT = "wrong content";
+
 /** The error of a request that wants no upstream asked. */
 const NOT_ASKED = "only_if_cached";
+
+/** What of a request may say who asks: its query may name a key. */
+function askerOf(request: Pick<FillableRequest, "query" | "header">): string {
+  return `${request.query}\n${request.header("authorization") ?? ""}`;
+}
 
 /** A stored document as text, and what it lacks; `null` where it is no document that is filled. */
 function firstOf(stored: StoredResponse, plan: FillPlan) {

@@ -68,11 +68,12 @@ function readKeys(exchange: Exchange): string[] {
 }
 
 function remove(exchange: Exchange, key: string): void {
-  const { store, invalidations, collapse, clock } = exchange.services;
+  const { store, invalidations, collapse, clock, tellChanged } = exchange.services;
   invalidations.add(key, changeTimeMs(clock));
   collapse.detach(key);
   deleteStored(exchange, key);
   store.delete(partialKey(key));
+  tellChanged([key, partialKey(key)]);
 }
 
 /** Removes what a key holds, in this gateway and in the tier that gateways share. */

@@ -1,3 +1,4 @@
+import type { RateShare } from "../rate_share.ts";
 import type { UpstreamGate } from "./upstream.ts";
 
 /** Limits of one upstream for all workers together. */
@@ -40,15 +41,16 @@ export class SharedGate implements UpstreamGate {
   readonly #limits: GateLimits;
   readonly #own: number;
   readonly #end: number;
-  readonly #burst: number;
+  readonly #share: RateShare | null;
 
   /** @param cells of {@linkcode gateCells} length, all 0 at first, over a `SharedArrayBuffer` where workers share it */
-  constructor(cells: Int32Array, limits: GateLimits, place: GatePlace) {
+  constructor(cells: Int32Array, limits: GateLimits, place: GatePlace, share: RateShare | null = null) {
+    this.#share = share;
+    if (limits.maxPerSecond !== null) share?.ask(limits.maxPerSecond);
     this.#cells = cells;
     this.#limits = limits;
     this.#own = FIRST_WORKER + place.worker;
     this.#end = FIRST_WORKER + place.workers;
-    this.#burst = Math.max(ONE, Math.round((limits.maxPerSecond ?? 0) * BURST_SECONDS * ONE));
     // The count of the worker that this one replaces.
     Atomics.store(cells, this.#own, 0);
   }
@@ -64,7 +66,8 @@ export class SharedGate implements UpstreamGate {
     const { maxInFlight, maxPerSecond } = this.#limits;
     if (maxInFlight !== null && this.inFlight >= maxInFlight) return false;
     if (maxPerSecond === null) return true;
-    this.#refill(nowMs, maxPerSecond);
+    this.#share?.want();
+    this.#refill(nowMs, this.#share?.of(maxPerSecond) ?? maxPerSecond);
     return Atomics.load(this.#cells, TOKENS) >= ONE;
   }
 
@@ -82,11 +85,13 @@ export class SharedGate implements UpstreamGate {
     const now = Math.floor(nowMs) | 0;
     const last = Atomics.load(this.#cells, FILLED_AT);
     // The clock's low 32 bits: the difference is right across their overflow.
-    const elapsedMs = last === 0 ? 1_000 : (now - last) | 0;
+    // Of a rate that gateways share nothing may be there yet.
+    const elapsedMs = last === 0 ? (this.#share?.isShared ? 0 : 1_000) : (now - last) | 0;
     const earned = elapsedMs < 0 ? 0 : Math.floor(Math.min(elapsedMs, 1_000) * maxPerSecond / 1_000 * ONE);
-    if (earned === 0 && elapsedMs >= 0) return;
+    if (earned === 0 && elapsedMs >= 0 && last !== 0) return;
     if (Atomics.compareExchange(this.#cells, FILLED_AT, last, now) !== last) return;
+    const burst = Math.max(ONE, Math.round(maxPerSecond * BURST_SECONDS * ONE));
     const tokens = Atomics.load(this.#cells, TOKENS);
-    Atomics.add(this.#cells, TOKENS, Math.min(earned, this.#burst - tokens));
+    Atomics.add(this.#cells, TOKENS, Math.min(earned, burst - tokens));
   }
 }

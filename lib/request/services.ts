@@ -23,6 +23,8 @@ export interface Services {
   readonly forgotten: () => Promise<void>;
   /** Records on disk that responses with these tags have changed, for all listeners of a type. */
   readonly recordWrite: (type: string, tags: readonly string[]) => void;
+  /** Tells the other gateways of a cluster that what these keys stand for has changed; `forgotten` waits for that too. */
+  readonly tellChanged: (keys: readonly string[]) => void;
   readonly budget: FillBudget;
   readonly background: BackgroundTasks;
   readonly invalidations: InvalidationTable;

@@ -61,7 +61,7 @@ export class Connection implements ServerConnection, Waiting, ExchangeLink, Watc
     this.#hasProxyHeader = hasProxyHeader;
     this.input = new Input(stream);
     this.watch = new ClientWatch(this.input, context, this);
-    this.#writer = new ReplyWriter(stream, this);
+    this.#writer = new ReplyWriter(stream, this, context.unsent);
   }
 
   /**

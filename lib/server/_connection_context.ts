@@ -1,6 +1,7 @@
 import type { ByteStream } from "../wire/byte_stream.ts";
 import type { WireError } from "../wire/wire_error.ts";
 import type { DateLine } from "./_reply_head.ts";
+import type { UnsentContent } from "./_unsent_content.ts";
 import type { Wheel } from "./_wheel.ts";
 import type { Challenges } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
@@ -17,6 +18,7 @@ export interface ConnectionContext {
   readonly wheel: Wheel;
   readonly counts: ServerCounts;
   readonly peers: PeerSight;
+  readonly unsent: UnsentContent;
   readonly date: DateLine;
   /** The reply to a message that breaks the grammar or a limit. */
   refuse(error: WireError): Reply;

@@ -16,6 +16,7 @@ import {
   restOfHead,
   writeHead,
 } from "./_reply_head.ts";
+import type { ContentSender, UnsentContent } from "./_unsent_content.ts";
 import type { Reply } from "./reply.ts";
 
 /** A reply up to this size is copied into one write; above, a second write costs less than the copy. */
@@ -43,6 +44,8 @@ export interface WriterLink {
   sendDue(): number;
   /** All available bytes are sent: whether the next chunk is awaited from the content's source. */
   awaitSource(isAwaited: boolean): void;
+  /** Ends the connection at once. */
+  close(): void;
 }
 
 /** Streamed content that is not of its stated length or could not be read. */
@@ -51,9 +54,13 @@ export class BrokenBody extends Error {
 }
 
 /** The sending side of a connection: writes replies in order, one write at a time. */
-export class ReplyWriter {
+export class ReplyWriter implements ContentSender {
   readonly #stream: ByteStream;
   readonly #link: WriterLink;
+  readonly #unsent: UnsentContent;
+  /** Content in memory that is being sent; counted while it is. */
+  #held: ArrayBufferLike | null = null;
+  #heldSinceMs = 0;
   #memory: Memory | null = null;
   #used = 0;
   #lane = "";
@@ -66,9 +73,10 @@ export class ReplyWriter {
   #interims: Promise<void> | null = null;
   #interimCount = 0;
 
-  constructor(stream: ByteStream, link: WriterLink) {
+  constructor(stream: ByteStream, link: WriterLink, unsent: UnsentContent) {
     this.#stream = stream;
     this.#link = link;
+    this.#unsent = unsent;
   }
 
   /** Content bytes of the reply that the socket has taken. */
@@ -149,6 +157,16 @@ export class ReplyWriter {
     else if (body instanceof Uint8Array) await this.#writePiece(body);
     else for (const piece of body ?? []) await this.#writePiece(piece);
     await this.flush();
+    this.#release();
+  }
+
+  get taken(): ContentSender["taken"] {
+    if (this.#link.writeDueMs === Infinity) return null;
+    return { sinceMs: this.#heldSinceMs, bytes: this.#writtenBytes };
+  }
+
+  cutOff(): void {
+    this.#link.close();
   }
 
   /** Writes the bytes of a tunnel. */
@@ -159,6 +177,7 @@ export class ReplyWriter {
   /** Discards unwritten bytes. A pending write may still use the buffer, which is left to the garbage collector. */
   dispose(): void {
     this.#memory = null;
+    this.#release();
   }
 
   async #finish(fromByte: number): Promise<void> {
@@ -279,8 +298,20 @@ export class ReplyWriter {
     this.#used += bytes.length;
   }
 
+  #hold(memory: ArrayBufferLike): void {
+    this.#release();
+    this.#heldSinceMs = this.#unsent.nowMs;
+    if (this.#unsent.hold(this, memory)) this.#held = memory;
+  }
+
+  #release(): void {
+    if (this.#held !== null) this.#unsent.release(this, this.#held);
+    this.#held = null;
+  }
+
   async #write(bytes: Uint8Array): Promise<void> {
     let rest = bytes;
+    if (bytes.buffer !== this.#held) this.#hold(bytes.buffer);
     for (;;) {
       this.#link.writeDueMs = this.#link.sendDue();
       const count = await this.#stream.write(rest.length > MAX_WRITE_BYTES ? rest.subarray(0, MAX_WRITE_BYTES) : rest);

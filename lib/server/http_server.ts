@@ -9,6 +9,7 @@ import { Http2Connection } from "./_http2_connection.ts";
 import { Listening } from "./_listening.ts";
 import { DateLine } from "./_reply_head.ts";
 import { closeStream } from "./_tunnel.ts";
+import { UnsentContent } from "./_unsent_content.ts";
 import { type Waiting, Wheel } from "./_wheel.ts";
 import { type Challenges, NO_CHALLENGES } from "./acme_challenge.ts";
 import type { ConnectionFacts } from "./arrival.ts";
@@ -93,6 +94,11 @@ export class HttpServer {
       wheel: this.#wheel,
       counts: this.counts,
       peers: this.peers,
+      unsent: new UnsentContent({
+        limitBytes: () => this.#context.limits.unsentBytes,
+        counts: this.counts,
+        clock: this.#wheel,
+      }),
       date: new DateLine(clock),
       refuse,
       onFault,

@@ -24,6 +24,8 @@ export interface ServerCounts {
   idleTimeouts: number;
   bodyTimeouts: number;
   sendTimeouts: number;
+  /** Closed since they read slowly and kept too much in memory. */
+  cutOffReaders: number;
   tunnelTimeouts: number;
   /** Times that reading stopped at the limit of pipelined requests. */
   pipelineFull: number;
@@ -55,6 +57,7 @@ export function zeroCounts(): ServerCounts {
     idleTimeouts: 0,
     bodyTimeouts: 0,
     sendTimeouts: 0,
+    cutOffReaders: 0,
     tunnelTimeouts: 0,
     pipelineFull: 0,
     targetsTooLong: 0,

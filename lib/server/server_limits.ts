@@ -11,6 +11,8 @@ export interface ServerLimits {
   readonly bodyBytesPerSecond: number;
   /** A client that takes nothing of its response. */
   readonly sendTimeoutMs: number;
+  /** Content in memory that slow readers may keep there, each piece counted once. */
+  readonly unsentBytes: number;
   /** Connections of all workers together. */
   readonly maxConnections: number;
   /** Connections of one client address in all workers together; 0 is no limit. */
@@ -33,6 +35,7 @@ export const SERVER_LIMIT_DEFAULTS: Omit<ServerLimits, "maxConnections"> = {
   bodyTimeoutMs: 30_000,
   bodyBytesPerSecond: 1_024,
   sendTimeoutMs: 60_000,
+  unsentBytes: 128 * 1024 * 1024,
   perAddress: 0,
   maxFields: 100,
   fieldsBytes: 32 * 1024,

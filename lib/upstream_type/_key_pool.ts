@@ -1,6 +1,6 @@
 import { retryAfterMs } from "../http/http_date.ts";
 import { type Culprit, KeyVerdicts } from "./_key_verdicts.ts";
-import { KEY_CELLS, LONGEST_REST_MS, SharedKey } from "./_shared_key.ts";
+import { KEY_CELLS, LONGEST_REST_MS, SharedKey, shareIn } from "./_shared_key.ts";
 import { type KeyLimits, SharedRate } from "./_shared_rate.ts";
 import type { CredentialState, KeyEvent, KeyWait } from "./upstream_type.ts";
 
@@ -58,7 +58,7 @@ export class KeyPool {
   constructor(options: KeyPoolOptions) {
     const { count, cellsOf = () => new Int32Array(KEY_CELLS), limits = null, poolCells = null } = options;
     this.#keys = Array.from({ length: count }, (_, index) => new SharedKey(cellsOf(index), limits));
-    this.#rate = limits === null || poolCells === null ? null : new SharedRate(poolCells, limits);
+    this.#rate = limits === null || poolCells === null ? null : new SharedRate(poolCells, limits, shareIn(poolCells));
     this.#verdicts = new KeyVerdicts(count);
     this.#options = options;
   }

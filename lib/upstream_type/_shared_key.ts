@@ -1,4 +1,5 @@
 import { lowBits } from "../clock.ts";
+import { RateShare, SHARE_CELLS } from "../rate_share.ts";
 import { type KeyLimits, RATE_CELLS, SharedRate } from "./_shared_rate.ts";
 
 /** State of a key: usable, resting after a 429, or out after a 401. */
@@ -25,6 +26,11 @@ const RESTS_MASK = 0xffff;
 /** The longest rests, in milliseconds. One that seems longer is over: the clock was set back, or its low bits have overflown. */
 export const LONGEST_REST_MS = { limited: 300_000, refused: 3_600_000 } as const;
 
+/** The share of a rate stands last, in memory that has one. */
+export function shareIn(cells: Int32Array): RateShare | null {
+  return cells.length < KEY_CELLS + SHARE_CELLS ? null : new RateShare(cells.subarray(cells.length - SHARE_CELLS));
+}
+
 /**
  * State and rate of one key in memory that all workers share. No locks: the worker whose change comes first is told so, and logs
  * it.
@@ -39,7 +45,9 @@ export class SharedKey {
   /** @param cells {@linkcode KEY_CELLS} of them, all 0 at first */
   constructor(cells: Int32Array, limits: KeyLimits | null) {
     this.#cells = cells;
-    this.rate = limits === null ? null : new SharedRate(cells.subarray(RATE, RATE + RATE_CELLS), limits);
+    this.rate = limits === null
+      ? null
+      : new SharedRate(cells.subarray(RATE, RATE + RATE_CELLS), limits, shareIn(cells));
   }
 
   /** The stored state: a rest that is over still counts until the key is used again. */

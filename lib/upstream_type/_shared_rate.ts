@@ -1,4 +1,5 @@
 import { lowBits } from "../clock.ts";
+import type { RateShare } from "../rate_share.ts";
 
 /** Rate of one key, or of all keys of a pool together. */
 export interface KeyLimits {
@@ -19,6 +20,8 @@ export const RATE_CELLS = 3;
 
 const ONE = 1000;
 const CLOCK_SET_BACK_MS = 1000;
+/** A gateway's share may grow at any time: nobody waits for its next request without looking again. */
+const LONGEST_WAIT_MS = 1000;
 /** Factor of the rate after a 429, and share of the maximum that each good answer gives back. */
 const SLOWER = 0.5;
 const FASTER = 0.01;
@@ -27,21 +30,26 @@ const FASTER = 0.01;
 export class SharedRate {
   readonly #cells: Int32Array;
   readonly #limits: KeyLimits;
+  readonly #share: RateShare | null;
 
   /** @param cells {@linkcode RATE_CELLS} of them, all 0 at first */
-  constructor(cells: Int32Array, limits: KeyLimits) {
+  constructor(cells: Int32Array, limits: KeyLimits, share: RateShare | null = null) {
     this.#cells = cells;
     this.#limits = limits;
+    this.#share = share;
+    share?.ask(limits.maxPerSecond);
   }
 
   /** Requests per second that may be sent now. */
   get perSecond(): number {
     const rate = Atomics.load(this.#cells, RATE) / ONE;
-    return rate === 0 ? this.#limits.maxPerSecond : Math.min(rate, this.#limits.maxPerSecond);
+    const max = this.#share?.of(this.#limits.maxPerSecond) ?? this.#limits.maxPerSecond;
+    return rate === 0 ? max : Math.min(rate, max);
   }
 
   /** Takes one request, where there is room. */
   tryTake(nowMs: number): boolean {
+    this.#share?.want();
     this.#refill(nowMs);
     if (Atomics.sub(this.#cells, TOKENS, ONE) >= ONE) return true;
     this.giveBack();
@@ -61,7 +69,7 @@ export class SharedRate {
   /** Milliseconds until one more request may be sent, if no other worker sends one. */
   roomInMs(nowMs: number): number {
     const missing = this.#missing(nowMs);
-    return missing <= 0 ? 0 : Math.ceil(missing / this.perSecond);
+    return missing <= 0 ? 0 : Math.min(LONGEST_WAIT_MS, Math.ceil(missing / this.perSecond));
   }
 
   /** Lowers the rate after a 429. */
@@ -81,7 +89,10 @@ export class SharedRate {
   }
 
   get #fullTokens(): number {
-    return this.#limits.burst * ONE;
+    const { burst, maxPerSecond } = this.#limits;
+    return this.#share === null
+      ? burst * ONE
+      : Math.max(ONE, burst * ONE * this.#share.of(maxPerSecond) / maxPerSecond);
   }
 
   /** Thousandths of a request until there is room for one. */
@@ -95,12 +106,14 @@ export class SharedRate {
     const now = lowBits(nowMs);
     const last = Atomics.load(this.#cells, FILLED_AT_MS);
     const elapsedMs = (now - last) | 0;
-    const earned = last === 0 ? this.#fullTokens : Math.floor(Math.max(0, elapsedMs) * this.perSecond);
+    // Of a rate that gateways share nothing may be there yet.
+    const atFirst = this.#share?.isShared ? 0 : this.#fullTokens;
+    const earned = last === 0 ? atFirst : Math.floor(Math.max(0, elapsedMs) * this.perSecond);
     // Another worker's clock may be a moment ahead; a clock that was set back starts over without tokens.
-    if (earned === 0 && elapsedMs > -CLOCK_SET_BACK_MS) return;
+    if (earned === 0 && elapsedMs > -CLOCK_SET_BACK_MS && last !== 0) return;
     if (Atomics.compareExchange(this.#cells, FILLED_AT_MS, last, now) !== last) return;
     const tokens = Atomics.load(this.#cells, TOKENS);
     // A reload may have lowered the burst.
-    Atomics.add(this.#cells, TOKENS, Math.min(earned, this.#fullTokens - tokens));
+    Atomics.add(this.#cells, TOKENS, Math.min(earned, Math.floor(this.#fullTokens) - tokens));
   }
 }

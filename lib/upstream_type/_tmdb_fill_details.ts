@@ -145,8 +145,8 @@ class Details {
   #fillPoster(): void {
     if (this.#view.value("poster_path") !== null) return;
     const [poster, language] = this.#pictures("posters") ?? [];
-    const path = poster?.[0]?.text("file_path") ?? null;
-    if (path !== null) this.#edit("poster_path", path, language!);
+    const named = poster?.find((picture) => picture.isText("file_path"));
+    if (named !== undefined) this.#edit("poster_path", named.text("file_path")!, language!);
     else if (poster === undefined) this.#lacksPictures = true;
   }
 
@@ -212,6 +212,5 @@ function translationsOf(view: JsonView): readonly Translation[] | null {
 
 /** A text of a translation, as it is written; `null` where it has none. */
 function textIn({ data }: Translation, member: string): string | null {
-  const value = data.value(member);
-  return typeof value === "string" && value.trim() !== "" ? data.text(member) : null;
+  return data.isText(member) ? data.text(member) : null;
 }

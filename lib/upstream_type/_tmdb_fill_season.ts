@@ -84,7 +84,7 @@ const EPISODE_OVERVIEW = ["episode overview", "episode overviews"] as const;
 class Season {
   readonly #view: JsonView;
   readonly #placeholders: { readonly isEpisode: IsPlaceholder; readonly isSeason: IsPlaceholder };
-  #episodes: ReadonlyMap<unknown, JsonView> | null = null;
+  #episodes: ReadonlyMap<number, JsonView> | null = null;
 
   constructor(view: JsonView, placeholders: { readonly isEpisode: IsPlaceholder; readonly isSeason: IsPlaceholder }) {
     this.#view = view;
@@ -99,7 +99,7 @@ class Season {
       in: textIn,
     });
     const holes: Hole[] = [];
-    if (this.#view.value("name") !== undefined && this.name === null) {
+    if (isTextOrNull(this.#view, "name") && this.name === null) {
       holes.push(own(NAME, "name", (other) => other.name));
     }
     if (isEmpty(this.#view, "overview")) holes.push(own(OVERVIEW, "overview", ({ view }) => textIn(view, "overview")));
@@ -110,10 +110,10 @@ class Season {
     return holes;
   }
 
-  #holesOf(episode: JsonView, number: unknown): Hole[] {
+  #holesOf(episode: JsonView, number: number): Hole[] {
     const holes: Hole[] = [];
     const there = (other: Season) => other.episodes.get(number);
-    if (episode.value("name") !== undefined && this.nameOf(episode) === null) {
+    if (isTextOrNull(episode, "name") && this.nameOf(episode) === null) {
       holes.push({
         kind: EPISODE_NAME,
         edit: (text) => episode.edit("name", text),
@@ -135,9 +135,12 @@ class Season {
   }
 
   /** By their numbers. */
-  get episodes(): ReadonlyMap<unknown, JsonView> {
+  get episodes(): ReadonlyMap<number, JsonView> {
     return this.#episodes ??= new Map(
-      this.#view.objects("episodes", MAX_EPISODES).map((episode) => [episode.value("episode_number"), episode]),
+      this.#view.objects("episodes", MAX_EPISODES).flatMap((episode) => {
+        const number = episode.value("episode_number");
+        return typeof number === "number" ? [[number, episode]] : [];
+      }),
     );
   }
 
@@ -147,7 +150,7 @@ class Season {
     const number = this.#view.value("season_number");
     const name = this.#view.value("name");
     // TMDB calls the specials so in every language.
-    if (number === 0 && name !== "") return this.#view.text("name");
+    if (number === 0) return textIn(this.#view, "name");
     return typeof name === "string" && isSeason(name, number) ? null : textIn(this.#view, "name");
   }
 
@@ -166,8 +169,13 @@ function isEmpty(view: JsonView, member: string): boolean {
   return value === "" || value === null;
 }
 
+/** Whether a member is what names are; nothing else is taken for a hole. */
+function isTextOrNull(view: JsonView, member: string): boolean {
+  const value = view.value(member);
+  return typeof value === "string" || value === null;
+}
+
 /** A text as it is written; `null` where it is missing or blank. */
 function textIn(view: JsonView | undefined, member: string): string | null {
-  const value = view?.value(member);
-  return typeof value === "string" && value.trim() !== "" ? view!.text(member) : null;
+  return view?.isText(member) ? view.text(member) : null;
 }

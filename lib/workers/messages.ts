@@ -105,6 +105,10 @@ export type ToWorker =
   }
   /** A path and query to be asked of a pool's upstreams, for the gateway itself. */
   | { readonly type: "read"; readonly id: number; readonly pool: string; readonly target: string }
+  /** To forget what these keys hold. */
+  | { readonly type: "forget"; readonly id: number; readonly keys: readonly string[] }
+  /** The other gateways have been told of a change, as far as they can be. */
+  | { readonly type: "change-told"; readonly id: number }
   /** Levels of the log from now on, in place of the configured ones; `null` for those. */
   | { readonly type: "log-levels"; readonly override: LevelOverride | null }
   /** To be answered with what is remembered of requests. */
@@ -117,6 +121,14 @@ export type ToWorker =
   | { readonly type: "stop"; readonly graceMs: number }
   /** Test hooks, refused unless the supervisor was started with them. */
   | { readonly type: "fault"; readonly fault: "throw" | "hang" };
+
+/** An unsafe request has changed what stands under these keys, and what has tags on the listeners whose pools are of a type. */
+export interface ChangedMessage {
+  readonly type: "changed";
+  readonly id: number;
+  readonly keys: readonly string[];
+  readonly written: { readonly type: string; readonly tags: readonly string[] } | null;
+}
 
 /** What a worker says to the supervisor. */
 export type FromWorker =
@@ -133,11 +145,11 @@ export type FromWorker =
   /** What the rules named in its memory, see `WorkerStore.named`; `null` where that was not asked, or is not known. */
   | { readonly type: "purged"; readonly id: number; readonly named: readonly number[] | null }
   | { readonly type: "challenged"; readonly id: number }
+  | { readonly type: "forgot"; readonly id: number }
   | { readonly type: "drained"; readonly id: number }
   /** `null` where the upstream has no active check, or is not known. */
   | { readonly type: "checked"; readonly id: number; readonly result: CheckResult | null }
-  /** A user has changed what has these tags, on the listeners whose pools are of a type. */
-  | { readonly type: "written"; readonly upstreamType: string; readonly tags: readonly string[] }
+  | ChangedMessage
   /** Warnings and errors since the last such message. */
   | { readonly type: "problems"; readonly problems: readonly Problem[] }
   | { readonly type: "seen"; readonly id: number; readonly answer: SightAnswer }

@@ -24,15 +24,23 @@ export const CACHE_ENDPOINTS = [
       persisted: z.boolean(),
       duration_ms: z.number(),
       peers: z.array(z.object({ peer: z.string(), ok: z.boolean(), problem: z.string().nullable() })).optional(),
+      cluster: z.enum(["applied", "some alone", "not told"]).optional().meta({
+        description: "What the other gateways of the cluster made of it",
+      }),
+      applied: z.array(z.string()).optional().meta({ description: "Members that serve by it from now on" }),
+      expired: z.array(z.string()).optional().meta({ description: "Members that are alone, or gone" }),
     }),
     async handle({ view, body: order, actor, request: { headers } }) {
       const via = readVia(headers.get(PURGE_VIA_FIELD));
       if (via === null) throw new Problem(422, `${PURGE_VIA_FIELD}: must be a list of a few gateways`);
       const outcome = await view.purging.purge(order, actor, { via, mark: readMark(headers.get(PURGE_ORDER_FIELD)) });
       if (!outcome.ok) throw new Problem(422, outcome.problem);
-      const { soft, listeners, workers, named, persisted, durationMs, peers } = outcome;
-      const asked = purgeBody(order);
-      return { asked, soft, listeners, workers, matched: named, persisted, duration_ms: durationMs, peers };
+      const { soft, listeners, workers, named, persisted, durationMs, peers, cluster } = outcome;
+      const told = cluster === undefined
+        ? {}
+        : { cluster: cluster.state, applied: cluster.applied, expired: cluster.expired };
+      const done = { asked: purgeBody(order), soft, listeners, workers, matched: named, persisted };
+      return { ...done, duration_ms: durationMs, peers, ...told };
     },
   }),
   endpoint({

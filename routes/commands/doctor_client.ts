@@ -1,5 +1,7 @@
+import { X509Certificate } from "node:crypto";
 import { type Client, type Way, WAYS } from "../../lib/clients/client.ts";
 import { CLIENT_WORDS, clientNamed } from "../../lib/clients/client_table.ts";
+import { tokenProblem } from "../../lib/config/access.ts";
 import { parseHostPattern, parseIpAddress } from "../../lib/config/addresses.ts";
 import type { Loaded } from "../../lib/config/load.ts";
 import { formatLocated } from "../../lib/config/yaml/located.ts";
@@ -43,11 +45,16 @@ export function clientOrder(flags: ClientFlags): ClientOrder | null {
   if (nameServer !== null && parseIpAddress(nameServer) === null) {
     throw new Misuse(`--name-server wants an IP address, found "${nameServer}"`);
   }
+  const token = flags.token ?? readEnv("USHER_CLIENT_TOKEN") ?? null;
+  const problem = token === null ? null : tokenProblem(token);
+  if (problem !== null) {
+    throw new Misuse(`${flags.token === undefined ? "USHER_CLIENT_TOKEN" : "--token"} wants ${problem}`);
+  }
   return {
     client,
     way: flags.way === undefined ? null : knownWay(flags.way, client),
     host: flags.host === undefined ? null : knownHost(flags.host),
-    token: flags.token ?? readEnv("USHER_CLIENT_TOKEN") ?? null,
+    token,
     authorityFile: flags.ca ?? null,
     nameServer,
   };
@@ -82,6 +89,21 @@ export function knownHost(text: string): string {
   return host;
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** The PEM of authorities in a file. @throws {Error} where there is none, or one that cannot be read */
+export async function readAuthority(path: string): Promise<string> {
+  const pem = await Deno.readTextFile(typedPath(path));
+  const certificates = pem.match(CERTIFICATE) ?? [];
+  try {
+    for (const certificate of certificates) new X509Certificate(certificate);
+  } catch {
+    throw new Error(`--ca wants a PEM file of certificates: ${path} holds one that cannot be read`);
+  }
+  if (certificates.length === 0) throw new Error(`--ca wants a PEM file of certificates: ${path} holds none`);
+  return pem;
+}
+
 /** Looks at a client's way in, and prints what was found; answers the exit status. */
 export async function doctorClient(
   loaded: Loaded,
@@ -89,7 +111,7 @@ export async function doctorClient(
 ): Promise<number> {
   let authority: string | null = null;
   try {
-    authority = order.authorityFile === null ? null : await Deno.readTextFile(typedPath(order.authorityFile));
+    authority = order.authorityFile === null ? null : await readAuthority(order.authorityFile);
   } catch (error) {
     return failed(error);
   }

@@ -239,3 +239,24 @@ Deno.test("adopt() keeps a marker that leads to more variants than the one that 
   opened.store.adopt(marker(3000, "accept-language"));
   assert.equal(heldAtMs(), 3000, "other names lead elsewhere");
 });
+
+Deno.test("takeOver() keeps in all tiers what another gateway has stored, as the purges leave it", async () => {
+  const disk = new MapTier(10_000_000);
+  const memory = createMemoryTier({ limitBytes: 10_000_000 });
+  const purges = new PurgeTable();
+  const store = createTieredStore({ memory, disk, purges });
+  const taken = sampleResponse("api\0\0/a");
+  assertSameResponse(store.takeOver(taken), taken);
+  assertSameResponse((await disk.get(taken.key)) ?? undefined, taken);
+  const nowMs = taken.requestTimeMs + 1_000;
+  purges.add(newPurge({ kind: "url", listener: "api", target: "/hard" }, { soft: false, nowMs }));
+  purges.add(newPurge({ kind: "url", listener: "api", target: "/soft" }, { soft: true, nowMs }));
+  assertNothing(store.takeOver(sampleResponse("api\0\0/hard")));
+  assertNothing(await store.get("api\0\0/hard"));
+  assert.equal(store.takeOver(sampleResponse("api\0\0/soft"))?.isPurged, true);
+  const earlier = varyMarker("api\0\0/v", sampleResponse("api\0\0/v\0accept:a"));
+  const later = earlier.with({ requestTimeMs: earlier.requestTimeMs + 5 });
+  store.put(earlier);
+  store.takeOver(later);
+  assert.equal((await store.get("api\0\0/v"))?.response.requestTimeMs, earlier.requestTimeMs, "it leads to more");
+});

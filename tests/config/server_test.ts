@@ -40,7 +40,7 @@ Deno.test("server.limits holds each key within its bounds, and says where one is
 Deno.test("server.limits names the nearest key", async () => {
   assert.deepEqual(await problemsOf(withLimit("head_timout", "10s")), [
     '1:21 server.limits.head_timout: found unknown key "head_timout" expected one of head_timeout, handshake_timeout, ' +
-    "idle_timeout, body_timeout, body_rate, send_timeout, max_connections, reserve_descriptors, per_address, max_fields, " +
+    "idle_timeout, body_timeout, body_rate, send_timeout, unsent, max_connections, reserve_descriptors, per_address, max_fields, " +
     'fields_size, target_size, pipeline; did you mean "head_timeout"?',
   ]);
   assert.match((await problemsOf(withLimit("max_connections", "atuo")))[0] ?? "", /did you mean "auto"\?$/);
@@ -102,7 +102,7 @@ Deno.test("serverOf(), adminOf() and imageWorkerOf() say what each key means", a
 server: { name: edge, workers: 2, data_dir: /var/usher, shutdown_grace: 1m, shutdown_delay: 10s, worker_timeout: 5s,
   trusted_proxies: [10.0.0.0/8], reuse_port: false, cpu_affinity: [0, 2],
   limits: { head_timeout: 10ms, handshake_timeout: 11ms, idle_timeout: 12ms, body_timeout: 13ms, body_rate: 14,
-    send_timeout: 15ms, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
+    send_timeout: 15ms, unsent: 2MiB, max_connections: 16, reserve_descriptors: 17, per_address: 18, max_fields: 19,
     fields_size: 2KiB, target_size: 256, pipeline: 20 } }
 admin: { listen: "[::1]:1", token: s3cret, tokens: [{ name: grafana, token: m, role: metrics }], peers: [{ url: "http://b.example:6636/", token: t }, { url: "https://c.example" }] }
 logging: { level: debug, levels: { cache: warn }, format: json, access: all, access_format: "{status}", sample: 9, slow: 2s, client: network }
@@ -122,7 +122,14 @@ ${SOUND}`);
   });
   assert.deepEqual(limits, {
     ...{ headTimeoutMs: 10, handshakeTimeoutMs: 11, idleTimeoutMs: 12, bodyTimeoutMs: 13, bodyBytesPerSecond: 14 },
-    ...{ sendTimeoutMs: 15, maxConnections: 16, reserveDescriptors: 17, perAddress: 18, maxFields: 19 },
+    ...{
+      sendTimeoutMs: 15,
+      unsentBytes: 2 * 1024 * 1024,
+      maxConnections: 16,
+      reserveDescriptors: 17,
+      perAddress: 18,
+      maxFields: 19,
+    },
     ...{ fieldsBytes: 2048, targetBytes: 256, pipeline: 20 },
   });
   assert.deepEqual(config.admin, {

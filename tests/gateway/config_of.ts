@@ -12,11 +12,18 @@ export const ANY_CONFIG: Mapping = {
   listeners: [{ name: "films", listen: "127.0.0.1:6635", pool: "films" }],
 };
 
+/** The keys of a gateway that shares what it stores with others. */
+export const SHARED: Mapping = {
+  cluster: { engine: "redis://127.0.0.1:9", secret: "${CLUSTER_SECRET}" },
+  cache: { shared: true },
+};
+
 /** Loads a configuration as a file of the name `config.yaml` would be; YAML takes JSON as it is. */
 export function loadOf(file: Mapping): Promise<LoadResult> {
   return loadConfig("config.yaml", {
     readTextFile: () => Promise.resolve(JSON.stringify(file)),
-    env: () => undefined,
+    // Secrets may not stand in the file.
+    env: (name) => name === "CLUSTER_SECRET" ? "a secret of these tests alone" : undefined,
     cores: 1,
     cwd: "/etc/usher",
   });

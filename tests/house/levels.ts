@@ -38,6 +38,7 @@ const FILE_LEVELS: Readonly<Record<string, number>> = {
   "lib/errors.ts": 0,
   "lib/clock.ts": 0,
   "lib/hash.ts": 0,
+  "lib/rate_share.ts": 0,
   "lib/forwarded_fields.ts": 0,
   "lib/field_rights.ts": 0,
   "lib/forward_reason.ts": 0,

@@ -11,6 +11,10 @@ const CHINESE = `${MOVIE}?language=zh-CN`;
 const TRANSLATIONS = `${MOVIE}?append_to_response=translations`;
 const SEASON = "/3/tv/900010/season/1";
 
+function noTranslations({ target }: { readonly target: string }): Response | undefined {
+  return target.includes("translations") ? new Response("{}", { status: 404 }) : undefined;
+}
+
 Deno.test("LanguageFiller gives a filled document its own strong tag, for conditions, ranges and HEAD", () =>
   withFilling(async ({ ask }, origin) => {
     const head = await ask(CHINESE, { method: "HEAD" });
@@ -142,10 +146,36 @@ Deno.test("LanguageFiller serves a document unfilled, for a minute at most, when
     assert.equal(origin.count(/translations/), 1);
     resolve();
     await idle();
-    clock.advance(30_000);
+    clock.advance(1_000);
     assert.match((await ask(CHINESE)).text, /No light/);
     assert.equal(origin.count(/translations/), 1);
   }, { listener: { fill_wait: "100ms" }, pool: { timeouts: { total: "5m", first_byte: "2m" } } }));
+
+Deno.test("LanguageFiller counts the time that a client has waited for parts into the answer's age", async () => {
+  for (const name of ["translations that come late", "none at all"]) {
+    await withFilling(async ({ ask, clock }, origin) => {
+      origin.fault = ({ target }) => {
+        if (!target.includes("translations")) return;
+        clock.advance(7_000);
+        return name === "none at all" ? new Response("{}", { status: 404 }) : undefined;
+      };
+      const { headers } = await ask(CHINESE);
+      const lifetime = Number(headers.get("cache-control")!.split("max-age=")[1]);
+      const left = lifetime - Number(headers.get("age"));
+      assert.equal(headers.get("age"), "7", name);
+      assert.equal(left, name === "none at all" ? 60 : 21_593, name);
+    });
+  }
+});
+
+Deno.test("LanguageFiller says of a part that is too large that its content is wrong", () =>
+  withFilling(async ({ ask }, origin) => {
+    origin.fault = ({ target }) =>
+      target.includes("translations")
+        ? new Response(`{"translations":{}${" ".repeat(5 << 20)}}`, { headers: { "content-type": "application/json" } })
+        : undefined;
+    assert.match((await ask(CHINESE)).cacheStatus, /detail="unfilled: wrong content"$/);
+  }));
 
 Deno.test("LanguageFiller serves documents unfilled while parts fail, and asks again after a rest", () =>
   withFilling(async ({ ask, clock }, origin) => {
@@ -211,6 +241,29 @@ Deno.test("LanguageFiller asks upstreams with the client's key, and only what is
     assert.ok(origin.requests.every(({ target }) => target.includes(`api_key=${key}`)));
     assert.equal(origin.requests.length, 3);
   }, { pool: { key_mode: "pass", api_keys: [] } }));
+
+Deno.test("LanguageFiller leaves others' documents unfilled for no client whose key is refused", () =>
+  withFilling(async ({ ask, clock }, origin) => {
+    const by = (key: string) => `${MOVIE}?language=zh-CN&api_key=${key}`;
+    const good = by("0123456789abcdef0123456789abcdef");
+    origin.fault = noTranslations;
+    await ask(good);
+    clock.advance(3_600_000);
+    origin.fault = null;
+    assert.match((await ask(by("f".repeat(32)))).cacheStatus, /detail="memory, unfilled: status 401"$/);
+    assert.match((await ask(good)).cacheStatus, /detail="memory, filled: /);
+  }, { pool: { key_mode: "pass", api_keys: [] } }));
+
+Deno.test("LanguageFiller looks a second later again for what it could not find", () =>
+  withFilling(async ({ ask, clock }, origin) => {
+    origin.fault = noTranslations;
+    await ask(CHINESE);
+    origin.fault = null;
+    await ask(`${MOVIE}?append_to_response=translations&language=zh-TW`);
+    assert.match((await ask(CHINESE)).cacheStatus, /detail="memory, unfilled: status 404"$/);
+    clock.advance(1_000);
+    assert.match((await ask(CHINESE)).text, /No light/);
+  }));
 
 Deno.test("LanguageFiller keeps its hands off what is no such document", async () => {
   const bodies = [

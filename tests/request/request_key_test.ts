@@ -48,3 +48,22 @@ Deno.test("cookies.key keeps a response for each value of the named cookies, and
     await gateway.ask("/a", { method: "POST", body: "x", headers: { cookie: "lang=xx" } });
     assert.match((await ask("lang=fr")).cacheStatus, /fwd=uri-miss/);
   }, { listeners: [{ name: "l", pool: "p", cache: { cookies: { key: ["lang"] } } }] }));
+
+Deno.test("cache.key_host stands in keys for every host that clients use, or a trusted proxy tells of", () =>
+  withOrigin(async (exchange) => {
+    await exchange.reply({ fields: [["cache-control", "max-age=60"]], body: "one" });
+  }, async (gateway, origin) => {
+    await gateway.ask("/a", { headers: { host: "a.lan" } });
+    const others: Record<string, string>[] = [{ host: "b.lan:81" }, { host: "c.lan", "x-forwarded-host": "d.lan" }];
+    for (const headers of others) {
+      assert.match((await gateway.ask("/a", { headers })).cacheStatus, /; hit/);
+    }
+    assert.equal(origin.heads.length, 1);
+    // What changes it under one name changes it under all.
+    gateway.clock.advance(10);
+    await gateway.ask("/a", { method: "POST", body: "x", headers: { host: "e.lan" } });
+    assert.match((await gateway.ask("/a", { headers: { host: "a.lan" } })).cacheStatus, /fwd=uri-miss/);
+  }, {
+    server: { trusted_proxies: ["127.0.0.1"] },
+    listeners: [{ name: "l", pool: "p", cache: { key_host: "Films.example" } }],
+  }));

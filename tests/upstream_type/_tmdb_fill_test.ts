@@ -74,6 +74,36 @@ Deno.test("tmdbLanguages writes texts as TMDB has written them, and adds no memb
   assert.deepEqual(filled, ["overview (en)"]);
 });
 
+Deno.test("tmdbLanguages takes nothing but texts for texts: other values are no holes, and fill none", () => {
+  const filled = (target: string, document: string, part: string) =>
+    text(planFor(target, ["en"])!.fill(bytes(document), [bytes(part)])!.document);
+  const movie = "/3/movie/1?language=de";
+  const posters = (paths: string) => `{"images":{"posters":[${paths}]}}`;
+  const poster = (path: string) => `{"iso_639_1":"en","file_path":${path}}`;
+  for (const path of ["null", "{}", "7", '""']) {
+    assert.equal(filled(movie, '{"poster_path":null}', posters(poster(path))), '{"poster_path":null}', path);
+  }
+  assert.equal(
+    filled(movie, '{"poster_path":null}', posters(`${poster("[]")},${poster('"/a.jpg"')}`)),
+    '{"poster_path":"/a.jpg"}',
+  );
+  const season = "/3/tv/1/season/0?language=de";
+  const part =
+    '{"season_number":0,"name":"N","overview":"O","episodes":[{"episode_number":1,"name":"A"},{"name":"B"}]}';
+  for (const odd of ["{}", "[1]", "7", "false"]) {
+    const document =
+      `{"season_number":0,"name":${odd},"overview":${odd},"episodes":[{"episode_number":1,"name":${odd}},{"name":""}]}`;
+    assert.equal(filled(season, document, part), document);
+    const hole = '{"season_number":0,"name":""}';
+    assert.equal(filled(season, hole, `{"season_number":0,"name":${odd}}`), hole);
+  }
+  const nulls = '{"season_number":0,"name":null,"episodes":[{"episode_number":10e-1,"name":null}]}';
+  assert.equal(
+    filled(season, nulls, part),
+    '{"season_number":0,"name":"N","episodes":[{"episode_number":10e-1,"name":"A"}]}',
+  );
+});
+
 Deno.test("tmdbLanguages fills many episodes, and says how many in a few words", () => {
   const episodes = (name: (number: number) => string) =>
     bytes(JSON.stringify({

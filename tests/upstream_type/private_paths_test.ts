@@ -340,6 +340,8 @@ async function withStore(run: (watched: WatchedStore) => Promise<void>): Promise
     takeOver: (response) => tiered.takeOver(response),
     isOnItsWay: (key) => tiered.isOnItsWay(key),
     purgePosition: tiered.purgePosition,
+    isTrusted: tiered.isTrusted,
+    trusted: (response) => tiered.trusted(response),
     isPurged: (response) => tiered.isPurged(response),
     delete: (key) => tiered.delete(key),
     stats: () => tiered.stats(),

@@ -1,4 +1,5 @@
 import { INVALIDATION_BYTES } from "./invalidation_table.ts";
+import { TRUST_BYTES } from "../purge/trust.ts";
 import { TAG_FILTER_BYTES } from "../purge/tag_filter.ts";
 import { VALIDATION_BYTES } from "./validation_table.ts";
 
@@ -19,9 +20,15 @@ export const TAG_FILTER_AT = LEASE_BYTES + INVALIDATION_BYTES;
 /** Offset of the validation table in that memory, in bytes. */
 export const VALIDATIONS_AT = TAG_FILTER_AT + TAG_FILTER_BYTES;
 
-/** Memory of a lease table, and behind it of an invalidation table, a tag filter and a validation table, to be handed to every worker. */
+/** Offset of the word of {@linkcode Trust} in that memory, in bytes. */
+export const TRUST_AT = VALIDATIONS_AT + VALIDATION_BYTES;
+
+/**
+ * Memory of a lease table, and behind it of an invalidation table, a tag filter, a validation table and a word of trust, to be handed to
+ * every worker.
+ */
 export function newLeaseMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(VALIDATIONS_AT + VALIDATION_BYTES);
+  return new SharedArrayBuffer(TRUST_AT + TRUST_BYTES);
 }
 
 /** The result of asking for a lease. */

@@ -88,7 +88,7 @@ const UNDERSTOOD_STATUSES: ReadonlySet<number> = new Set(
   ],
 );
 
-/** In mode `ttl` these are never stored, even where origin or rules allow it: they answer one client, or one moment. */
+/** They answer one client, or one moment: in mode `ttl` they are never stored, even where origin or rules allow it. */
 const ONE_CLIENTS_STATUSES: ReadonlySet<number> = new Set([401, 403, 407]);
 
 const EVERYWHERE: Tiers = { memory: true, disk: true, shared: true };
@@ -156,7 +156,8 @@ export function isEndless(fields: Readonly<Fields>): boolean {
 }
 
 function notStorable(reason: RefusalReason, status = 200): NotStorable {
-  const hitForMissMs = OF_REQUEST.has(reason) ? 0 : isShielded(status) ? HIT_FOR_FAILURE_MS : HIT_FOR_MISS_MS;
+  const isOfRequest = OF_REQUEST.has(reason) || ONE_CLIENTS_STATUSES.has(status);
+  const hitForMissMs = isOfRequest ? 0 : isShielded(status) ? HIT_FOR_FAILURE_MS : HIT_FOR_MISS_MS;
   return { store: false, reason, hitForMissMs };
 }
 

@@ -41,10 +41,14 @@ export function shownState({ connection, isHearing, breaker, problem, sinceMs, r
   };
 }
 
-function shownLimits({ clients }: ClusterLimitsState) {
-  if (clients === null) return null;
-  const { isAlone, members, ageMs, told } = clients;
-  return { alone: isAlone, members, age_ms: ageMs === null ? null : Math.round(ageMs), told };
+function shownLimits({ clients, shares }: ClusterLimitsState) {
+  return {
+    clients: clients === null ? null : {
+      ...{ alone: clients.isAlone, members: clients.members, told: clients.told },
+      age_ms: clients.ageMs === null ? null : Math.round(clients.ageMs),
+    },
+    keys: shares === null ? null : { alone: shares.isAlone, members: shares.members, rates: shares.rates },
+  };
 }
 
 function shownFigures({ commands, connections, waiting }: EngineFigures) {

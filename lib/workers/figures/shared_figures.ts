@@ -32,6 +32,8 @@ export function sharedStatus(slots: readonly Slot[]) {
     /** Workers that reach the engine, and all of them. */
     connected: reports.filter(isUsable).length,
     workers: reports.length,
+    /** Gateways whose listener of the same name stands for something else. */
+    differences: reports.flatMap(({ differences }) => differences),
     problem: reports.find(({ engine }) => engine.problem !== null)?.engine.problem ?? null,
     ...counts,
     look_up_ms: Math.round(lookUpSumMs),

@@ -139,6 +139,7 @@ const COUNTERS: readonly Figure[] = [
   { field: "idleTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "idle_timeout"] },
   { field: "bodyTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "body_timeout"] },
   { field: "sendTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "send_timeout"] },
+  { field: "cutOffReaders", metric: "usher_client_timeouts_total", label: ["limit", "unsent"] },
   { field: "tunnelTimeouts", metric: "usher_client_timeouts_total", label: ["limit", "tunnels.idle"] },
   { field: "targetsTooLong", metric: "usher_requests_refused_total", label: ["reason", "target"] },
   { field: "fieldsTooLarge", metric: "usher_requests_refused_total", label: ["reason", "fields"] },

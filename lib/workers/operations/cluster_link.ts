@@ -6,6 +6,7 @@ import type { Config } from "../../config/config.ts";
 import type { SharedLimits } from "../../gateway/limits.ts";
 import type { Logger } from "../../logging/logger.ts";
 import { RareWarnings } from "../../logging/rare_warnings.ts";
+import { ClusterLeaders } from "./cluster_leaders.ts";
 import { ClusterLimits } from "./cluster_limits.ts";
 
 /** So long a start waits for the engine; then the gateway begins alone. */
@@ -20,6 +21,7 @@ export class ClusterLink {
   /** Of what goes over the link: one line of a kind a minute. */
   readonly warnings: RareWarnings;
   readonly limits: ClusterLimits;
+  readonly leaders: ClusterLeaders;
   readonly #logger: Logger;
 
   private constructor(config: ClusterConfig, limits: SharedLimits, logger: Logger) {
@@ -34,6 +36,7 @@ export class ClusterLink {
         this.warnings.warn("engine", "The cluster's engine cannot be used", { engine: at, problem }),
     });
     this.limits = new ClusterLimits(this, limits);
+    this.leaders = new ClusterLeaders(this);
     let before: EngineState["connection"] = "connecting";
     this.engine.watch(({ connection }) => {
       if (connection === before) return;
@@ -58,7 +61,7 @@ export class ClusterLink {
 
   /** Tells the other gateways, and ends the connection. */
   async close(): Promise<void> {
-    await this.limits.close();
+    await Promise.all([this.limits.close(), this.leaders.close()]);
     this.engine.close();
   }
 }

@@ -16,7 +16,10 @@ import { LateStateStore } from "../../state/late_state_store.ts";
 import type { PrewarmResult, ReadResult } from "../messages.ts";
 import type { Bus } from "./bus.ts";
 import { ClusterLink } from "./cluster_link.ts";
+import type { ClusterPurges } from "./cluster_purges.ts";
+import type { ChangedTargets } from "./cluster_rules.ts";
 import { LinkedPurges } from "./linked_purges.ts";
+import { openClusterPurges } from "./open_cluster_purges.ts";
 import type { PurgePeer } from "./peer_bus.ts";
 import { type PrewarmAnswer, Prewarmer, type PrewarmOrder } from "./prewarmer.ts";
 import { PurgeDesk, type PurgeSpread } from "./purge_desk.ts";
@@ -27,6 +30,8 @@ import { type Drain, UpstreamDesk, type UpstreamDeskOptions } from "./upstream_d
 /** What operations need of the fleet. */
 export interface OperatedFleet {
   purge(rules: readonly PurgeRule[], counts?: boolean): Promise<PurgeSpread>;
+  /** Has every serving worker forget what these keys hold. */
+  forget(keys: readonly string[]): Promise<void>;
   prewarm(listener: string, url: string, clients: readonly ClientName[]): Promise<PrewarmResult>;
   read(pool: string, target: string): Promise<ReadResult>;
   counts(): WorkerCounts;
@@ -56,6 +61,7 @@ interface Opened {
   readonly purgeKv: Deno.Kv | null;
   readonly ledger: PurgeLedger;
   readonly desk: PurgeDesk;
+  readonly cluster: ClusterPurges | null;
   readonly purging: LinkedPurges;
   readonly upstreams: UpstreamDesk;
   readonly link: ClusterLink | null;
@@ -71,6 +77,8 @@ export class Operations {
   readonly upstreams: UpstreamDesk;
   /** Where orders to purge are taken. */
   readonly purging: LinkedPurges;
+  /** The other gateways of the cluster; `null` where there is none. */
+  readonly cluster: ClusterPurges | null;
   readonly history = new RequestHistory();
   readonly #fleet: OperatedFleet;
   readonly #config: () => Config;
@@ -89,7 +97,8 @@ export class Operations {
   /** What users have changed is written down. */
   #recorded: Promise<void> = Promise.resolve();
 
-  private constructor(options: OperationsOptions, { kv, purgeKv, ledger, desk, purging, upstreams, link }: Opened) {
+  private constructor(options: OperationsOptions, opened: Opened) {
+    const { kv, purgeKv, ledger, desk, purging, cluster, upstreams, link } = opened;
     const { fleet, config } = options;
     const logger = options.logger.in("cache");
     const state = new LateStateStore(stateIn(kv));
@@ -103,10 +112,12 @@ export class Operations {
     this.#link = link;
     this.#desk = desk;
     this.purging = purging;
+    this.cluster = cluster;
     this.#usage = new UsageLedger({ state, logger, now: () => systemClock.now() });
     this.prewarmer = new Prewarmer({
       ...{ state, logger, config },
       fetch: (listener, url, clients) => fleet.prewarm(listener, url, clients),
+      ...(link === null ? {} : { isOwn: (listener: string) => link.leaders.prewarms(listener, config()) }),
     });
     const known = new KnownTags({ kv, logger, memory: options.leaseMemory });
     this.#known = known;
@@ -133,8 +144,13 @@ export class Operations {
     const purgeKv = purgePath === kvPath ? kv : await open(purgePath);
     const state = stateIn(purgeKv);
     const ledger = await PurgeLedger.open(state, logger);
-    const desk = new PurgeDesk({
-      ...{ ledger, logger },
+    const cluster = await openClusterPurges(link, {
+      ...{ fleet: options.fleet, leaseMemory: options.leaseMemory, ledger, state },
+      recordWrite: (type, tags) => desk.recordWrite(type, tags, config()),
+      logger: options.logger.in("admin"),
+    });
+    const desk: PurgeDesk = new PurgeDesk({
+      ...{ ledger, logger, cluster },
       spread: (rules, counts) => options.fleet.purge(rules, counts),
     });
     const { bus, peers } = options;
@@ -144,8 +160,8 @@ export class Operations {
       ...{ state: stateIn(kv), before: stateIn(purgeKv), logger: options.logger.in("upstream"), config },
     });
     await link?.begin();
-    await purging.start();
-    return new Operations(options, { kv, purgeKv, ledger, desk, purging, upstreams, link });
+    await Promise.all([purging.start(), cluster?.start()]);
+    return new Operations(options, { kv, purgeKv, ledger, desk, purging, cluster, upstreams, link });
   }
 
   /**
@@ -160,6 +176,7 @@ export class Operations {
     const state = new KvStateStore(kv);
     const rules = await this.#ledger.attach(state);
     if (rules.length > 0) await this.#fleet.purge(rules);
+    this.cluster?.attach(state);
     await this.purging.attach(state);
     await this.upstreams.attach(state);
     this.#known.attach(kv);
@@ -186,10 +203,13 @@ export class Operations {
     this.changes.reconfigure();
   }
 
-  /** See {@linkcode PurgeDesk.recordWrite}. */
-  recordWrite(upstreamType: string, tags: readonly string[]): void {
-    const recorded = this.#desk.recordWrite(upstreamType, tags, this.#config());
-    this.#recorded = Promise.all([this.#recorded, recorded]).then(() => {});
+  /** Writes down what an unsafe request has changed, see {@linkcode PurgeDesk.recordWrite}, and tells the cluster. */
+  async recordChange({ keys, written }: ChangedTargets): Promise<void> {
+    if (written !== null) {
+      const recorded = this.#desk.recordWrite(written.type, written.tags, this.#config());
+      this.#recorded = Promise.all([this.#recorded, recorded]).then(() => {});
+    }
+    await this.cluster?.tell({ kind: "changed", data: { keys, written } });
   }
 
   /** Follows a new configuration. */
@@ -238,7 +258,7 @@ export class Operations {
   async close(): Promise<void> {
     clearInterval(this.#recorder);
     this.#known.close();
-    await Promise.all([this.prewarmer.close(), this.changes.close(), this.purging.close()]);
+    await Promise.all([this.prewarmer.close(), this.changes.close(), this.purging.close(), this.cluster?.close()]);
     await this.#link?.close();
   }
 

@@ -16,6 +16,8 @@ export interface PrewarmerOptions {
   readonly state: StateStore | null;
   readonly logger: Logger;
   readonly config: () => Config;
+  /** Whether this gateway prewarms a listener by itself; left out: it does. */
+  readonly isOwn?: (listener: string) => Promise<boolean>;
   /** Has a worker fetch a target of a listener into the cache. */
   readonly fetch: (listener: string, url: string, clients: readonly ClientName[]) => Promise<PrewarmResult>;
 }
@@ -198,6 +200,7 @@ export class Prewarmer {
   }
 
   async #beginConfigured(listener: string): Promise<void> {
+    if (await this.#options.isOwn?.(listener) === false) return;
     const answer = await this.#begin({ ...AS_CONFIGURED, listener });
     if (!answer.ok && !answer.isBusy) {
       this.#options.logger.error("Cannot prewarm", { listener, problem: answer.problem });

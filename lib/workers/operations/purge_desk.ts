@@ -1,9 +1,10 @@
-import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
+import type { PurgeRule, PurgeScope } from "../../cache/purge/purge_rules.ts";
 import { newPurge } from "../../cache/purge/purge_table.ts";
 import type { Config } from "../../config/config.ts";
 import { type PurgeOrder, purgeScopes } from "../../gateway/purge_scopes.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { FromWorker } from "../messages.ts";
+import type { ClusterAnswer, ClusterPurges, PlacedPurge } from "./cluster_purges.ts";
 import type { PurgeLedger } from "./purge_ledger.ts";
 
 /** How rules came into the workers. */
@@ -25,6 +26,8 @@ export function purgeSpread(answers: readonly (FromWorker | null)[]): PurgeSprea
 export interface PurgeDeskOptions {
   readonly ledger: PurgeLedger;
   readonly logger: Logger;
+  /** The other gateways of a cluster; `null` where there are none. */
+  readonly cluster?: Pick<ClusterPurges, "place" | "notTold" | "tell"> | null;
   /** Brings rules into every serving worker. */
   readonly spread: (rules: readonly PurgeRule[], counts: boolean) => Promise<PurgeSpread>;
 }
@@ -43,6 +46,8 @@ export type PurgeOutcome =
     /** Whether it outlives this process. */
     readonly persisted: boolean;
     readonly durationMs: number;
+    /** The other gateways of the cluster, where there is one. */
+    readonly cluster?: ClusterAnswer;
   }
   | { readonly ok: false; readonly problem: string };
 
@@ -76,25 +81,41 @@ export class PurgeDesk {
       logger.write({ ...audit, outcome: plan.problem });
       return { ok: false, problem: plan.problem };
     }
-    const made = ledger.next();
-    const rules = plan.scopes.map((scope) => newPurge(scope, { soft: !order.hard, ...made }));
+    const { rules, placed } = await this.#place(plan.scopes, !order.hard);
     // Written down first: a worker that starts from now on has it from there.
     const persisted = await ledger.record(rules);
-    const { workers, named } = await spread(rules, true);
+    const { workers, named } = await spread(rules, true).finally(() => placed?.settle());
+    const cluster = placed === null ? this.#options.cluster?.notTold : await placed.answer();
     this.counts[order.by]++;
     const durationMs = Math.round((performance.now() - startedMs) * 10) / 10;
-    logger.write({ ...audit, outcome: "done", workers, persisted, ms: durationMs, matched: named });
-    return { ok: true, soft: !order.hard, listeners: listenersOf(rules), workers, named, persisted, durationMs };
+    const told = cluster === undefined ? {} : { cluster: cluster.state };
+    logger.write({ ...audit, outcome: "done", workers, persisted, ms: durationMs, matched: named, ...told });
+    const done = { ok: true, soft: !order.hard, listeners: listenersOf(rules), workers, named, persisted, durationMs };
+    return { ...done, ok: true, ...cluster === undefined ? {} : { cluster } };
+  }
+
+  /** Rules over these, in their place among those of all gateways where there are others that can be told. */
+  async #place(
+    scopes: readonly PurgeScope[],
+    soft: boolean,
+  ): Promise<{ readonly rules: readonly PurgeRule[]; readonly placed: PlacedPurge | null }> {
+    const { ledger, cluster } = this.#options;
+    const drafts = scopes.map((scope) => ({ id: crypto.randomUUID(), scope, soft }));
+    const placed = await cluster?.place(drafts) ?? null;
+    const { nowMs: timeMs, position } = placed === null
+      ? ledger.next()
+      : { nowMs: ledger.momentMs, position: placed.position };
+    return { rules: drafts.map((draft) => ({ ...draft, timeMs, position })), placed };
   }
 
   /** Marks stale what has one of the tags on these listeners: when it returns, no worker serves it as fresh. */
   async takeChanges(tags: readonly string[], listeners: readonly string[]): Promise<void> {
     if (tags.length === 0 || listeners.length === 0) return;
     const { ledger, logger, spread } = this.#options;
-    const made = ledger.next();
-    const rules = listeners.map((listener) => newPurge({ kind: "tags", listener, tags }, { soft: true, ...made }));
+    const scopes = listeners.map((listener) => ({ kind: "tags" as const, listener, tags }));
+    const { rules, placed } = await this.#place(scopes, true);
     const persisted = await ledger.record(rules);
-    const { workers } = await spread(rules, false);
+    const { workers } = await spread(rules, false).finally(() => placed?.settle());
     this.counts.changes += tags.length;
     logger.write({
       audit: "purge",

@@ -29,13 +29,14 @@ export class PurgeLedger {
   #rules: readonly PurgeRule[];
   readonly #clock: PurgeClock;
   #notedMs = 0;
+  #newest = 0;
 
   private constructor(state: StateStore | null, logger: Logger, { rules, position }: Saved) {
     this.#state = state;
     this.#logger = logger;
     this.#rules = rules;
     this.#clock = new PurgeClock(Math.max(position, positionAt(Date.now())));
-    for (const rule of rules) this.#clock.see(positionOf(rule));
+    this.#hold(rules);
   }
 
   /** Loads what was saved before. Without a state store rules end with the process. */
@@ -58,6 +59,7 @@ export class PurgeLedger {
     const rules = [...own.filter((rule) => !late.includes(rule)), ...again];
     this.#state = state;
     this.#rules = foldRules([...saved.rules, ...rules], MAX_RULES);
+    this.#hold(this.#rules);
     await savePurges(state, rules).catch((error) => {
       this.#logger.error("Purges cannot be written down: they end with this process", { problem: String(error) });
     });
@@ -69,9 +71,15 @@ export class PurgeLedger {
     return this.#rules;
   }
 
-  /** The largest position that a purge has here, or has had. */
-  get position(): number {
-    return this.#clock.last;
+  /** The largest position of a purge that holds here. */
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** Now, for a purge that has its position from elsewhere: never before an earlier purge, whatever the clock says. */
+  get momentMs(): number {
+    this.see(positionAt(Date.now()));
+    return momentOf(this.#clock.last);
   }
 
   /** The place of a purge that is made now. */
@@ -100,7 +108,7 @@ export class PurgeLedger {
   async record(rules: readonly PurgeRule[]): Promise<boolean> {
     const ids = new Set(rules.map(({ id }) => id));
     this.#rules = foldRules([...this.#rules.filter(({ id }) => !ids.has(id)), ...rules], MAX_RULES);
-    for (const rule of rules) this.see(positionOf(rule));
+    this.#hold(rules);
     if (this.#state === null) return false;
     try {
       await savePurges(this.#state, rules);
@@ -108,6 +116,13 @@ export class PurgeLedger {
     } catch (error) {
       this.#logger.error("A purge cannot be written down: it ends with this process", { problem: String(error) });
       return false;
+    }
+  }
+
+  #hold(rules: readonly PurgeRule[]): void {
+    for (const rule of rules) {
+      this.see(positionOf(rule));
+      this.#newest = Math.max(this.#newest, positionOf(rule));
     }
   }
 }

@@ -126,6 +126,12 @@ export class Fleet {
     return purgeSpread(await this.tellServing({ type: "purge", id, rules, counts }, isDone));
   }
 
+  /** Has every serving worker forget what these keys hold; returns when they have. */
+  async forget(keys: readonly string[]): Promise<void> {
+    const id = ++this.#lastId;
+    await this.tellServing({ type: "forget", id, keys }, (told) => told.type === "forgot" && told.id === id);
+  }
+
   /** Has every worker use the KV file that another process had until now; one that does not is replaced. */
   async takeDisk(kvPath: string, purgePosition: number): Promise<void> {
     this.#kvPath = kvPath;
@@ -247,7 +253,7 @@ export class Fleet {
       name: slot.name,
       permissions: workerPermissions(slot.role, { ...this.#places, listeners: this.#current.config.listeners }),
       onDeath: (reason) => this.#died(slot, handle, reason),
-      onWritten: this.#options.onWritten,
+      onChanged: this.#options.onChanged,
       onProblems: this.#options.onProblems,
     });
     const init: InitMessage = {

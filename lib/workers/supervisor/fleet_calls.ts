@@ -43,10 +43,11 @@ export class FleetCalls {
   }
 
   /** What operations need of the workers; `fleet` is that of the constructor. */
-  operated(fleet: Pick<Fleet, "purge" | "counts">): Pick<OperationsOptions, "fleet" | "upstreams"> {
+  operated(fleet: Pick<Fleet, "purge" | "forget" | "counts">): Pick<OperationsOptions, "fleet" | "upstreams"> {
     return {
       fleet: {
         purge: (rules, counts) => fleet.purge(rules, counts),
+        forget: (keys) => fleet.forget(keys),
         prewarm: (listener, url, clients) => this.prewarm(listener, url, clients),
         read: (pool, target) => this.read(pool, target),
         counts: () => fleet.counts(),

@@ -5,7 +5,8 @@ import type { LevelOverride } from "../../logging/log_levels.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { Problem } from "../../logging/problem_book.ts";
 import type { Slot } from "./slot.ts";
-import type { WorkerHandle, WrittenMessage } from "./worker_handle.ts";
+import type { ChangedMessage } from "../messages.ts";
+import type { WorkerHandle } from "./worker_handle.ts";
 
 /** Options of {@linkcode Fleet}. */
 export interface FleetOptions {
@@ -28,7 +29,7 @@ export interface FleetOptions {
   readonly drained: () => readonly DrainedUpstream[];
   readonly instanceId: string;
   readonly logger: Logger;
-  readonly onWritten?: (message: WrittenMessage) => void;
+  readonly onChanged?: (message: ChangedMessage) => Promise<void>;
   readonly onProblems?: (problems: readonly Problem[]) => void;
   /** Levels of the log that were ordered, for a worker that starts. */
   readonly logLevels?: () => LevelOverride | null;

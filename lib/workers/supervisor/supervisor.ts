@@ -7,7 +7,7 @@ import { countedMetrics } from "../../metrics/counted_metrics.ts";
 import { type ExpositionFormat, expositionText } from "../../metrics/exposition.ts";
 import { shownChangeFeed } from "../figures/cache_figures.ts";
 import type { Challenges } from "../../server/acme_challenge.ts";
-import { limitsSecret } from "../operations/cluster_limits.ts";
+import { limitsSecret, sharesKeys } from "../operations/cluster_limits.ts";
 import { LiveView } from "../operations/live_view.ts";
 import { Operations } from "../operations/operations.ts";
 import type { PrewarmAnswer, PrewarmOrder, PrewarmStatus } from "../operations/prewarmer.ts";
@@ -72,7 +72,8 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions<Supervisor>) {
     this.#options = options;
-    const sharedLimits = newSharedLimits(options.config.server.workers, limitsSecret(options.config));
+    const { config } = options;
+    const sharedLimits = newSharedLimits(config.server.workers, limitsSecret(config), sharesKeys(config));
     this.#memory = { leaseMemory: newLeaseMemory(), sharedLimits };
     this.#fleet = new Fleet({
       url: options.workerUrl,
@@ -87,7 +88,7 @@ export class Supervisor {
       purges: () => this.#operations?.purges ?? [],
       drained: () => this.#operations?.upstreams.drains ?? [],
       instanceId: this.#instanceId,
-      onWritten: ({ upstreamType, tags }) => this.#operations?.recordWrite(upstreamType, tags),
+      onChanged: async (changed) => await this.#operations?.recordChange(changed),
       logLevels: () => this.logLevels.inForce.override,
       onProblems: (problems) => problems.forEach(options.problems.add),
       logger: options.logger,

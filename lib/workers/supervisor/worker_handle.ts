@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import type { Problem } from "../../logging/problem_book.ts";
-import type { FromWorker, ToWorker, WorkerReport } from "../messages.ts";
+import type { ChangedMessage, FromWorker, ToWorker, WorkerReport } from "../messages.ts";
 
 /** Options of {@linkcode WorkerHandle}. */
 export interface WorkerHandleOptions {
@@ -14,14 +14,11 @@ export interface WorkerHandleOptions {
   readonly permissions?: Deno.PermissionOptions;
   /** The worker has thrown, could not be loaded, or was silent for too long. Called once. */
   readonly onDeath: (reason: string) => void;
-  /** A user has changed something through it. */
-  readonly onWritten?: (message: WrittenMessage) => void;
+  /** An unsafe request has changed something through it; settles when others have been told. */
+  readonly onChanged?: (message: ChangedMessage) => Promise<void>;
   /** It has met problems. */
   readonly onProblems?: (problems: readonly Problem[]) => void;
 }
-
-/** See {@linkcode FromWorker}. */
-export type WrittenMessage = Extract<FromWorker, { type: "written" }>;
 
 interface Waiting {
   readonly matches: (message: FromWorker) => boolean;
@@ -38,7 +35,7 @@ export class WorkerHandle {
   readonly startedAtMs = Date.now();
   /** Which of the workers of this process it is, from 1. */
   readonly ordinal = ++started;
-  readonly #onWritten: WorkerHandleOptions["onWritten"];
+  readonly #onChanged: WorkerHandleOptions["onChanged"];
   readonly #onProblems: WorkerHandleOptions["onProblems"];
   #worker: Worker | null;
   /** What waits until the worker listens; `null` once it does. */
@@ -52,7 +49,7 @@ export class WorkerHandle {
   constructor(options: WorkerHandleOptions) {
     this.name = options.name;
     this.#onDeath = options.onDeath;
-    this.#onWritten = options.onWritten;
+    this.#onChanged = options.onChanged;
     this.#onProblems = options.onProblems;
     const { url, name, permissions = "inherit" } = options;
     // Needs `worker-options` among the unstable features (`deno.json`, or `--unstable-worker-options`): without, Deno ends the process.
@@ -156,9 +153,14 @@ export class WorkerHandle {
     if (message.type === "stopped" && message.counts !== undefined && this.#report !== null) {
       this.#report = { ...this.#report, counts: message.counts };
     }
-    if (message.type === "written") this.#onWritten?.(message);
+    if (message.type === "changed") void this.#changed(message);
     if (message.type === "problems") this.#onProblems?.(message.problems);
     for (const waiting of this.#waiting) if (waiting.matches(message)) waiting.resolve(message);
+  }
+
+  async #changed(message: ChangedMessage): Promise<void> {
+    await this.#onChanged?.(message);
+    this.post({ type: "change-told", id: message.id });
   }
 
   #flushOutbox(): void {

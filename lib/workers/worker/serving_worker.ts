@@ -2,23 +2,17 @@ import type { ClientName } from "../../clients/client_requests.ts";
 import type { PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { schedule, systemClock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
-import type { Services } from "../../request/services.ts";
-import type { ProxySurroundings, Snapshot, Tenant } from "../../request/snapshot.ts";
+import type { Snapshot } from "../../request/snapshot.ts";
 import { type DrainedUpstream, Gateway, type Prepared } from "../../gateway/gateway.ts";
 import { type HealthWatch, watchHealth } from "../../health/health_reader.ts";
 import { type ConverterBounds, RemoteConverter } from "../../image/image_port.ts";
-import type { RouteTable } from "../../listener/route_table.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { HealthTable } from "../../pool/upstream_health.ts";
 import { KvStateStore } from "../../state/kv_state_store.ts";
 import type { StateStore } from "../../state/state_store.ts";
-import type { Arrival } from "../../server/arrival.ts";
-import { challengeReply, type Challenges } from "../../server/acme_challenge.ts";
+import type { Challenges } from "../../server/acme_challenge.ts";
 import { openPulse } from "../../wire/loop_pulse.ts";
 import { loopTurns } from "../../wire/loop_turns.ts";
-import { WireError } from "../../wire/wire_error.ts";
-import { cameByHttps, httpsRedirect } from "../../server/https_redirect.ts";
-import type { Handler, Reply } from "../../server/reply.ts";
 import { compileServerLimits } from "../../gateway/server_limits.ts";
 import { refuse } from "../../pipeline/pipeline.ts";
 import { refusedMessage } from "../../request/client_error.ts";
@@ -38,17 +32,13 @@ import type {
   WorkerReport,
 } from "../messages.ts";
 import { PrewarmFetcher } from "../operations/prewarm_fetch.ts";
+import { ChangeNotices } from "./change_notices.ts";
+import { handlerAt, type RequestHandler } from "./address_handler.ts";
 import { ListenSet } from "./listen_set.ts";
 import { lookUp } from "./look_up.ts";
 import { LoopMonitor } from "./loop_monitor.ts";
 import { runWorker, tellSupervisor, type WorkerRole } from "./worker_runtime.ts";
 import { WorkerStore } from "./worker_store.ts";
-
-/** Serves one request; `table` is that of the address it came to. */
-export type RequestHandler = (
-  entrance: { readonly services: Services; readonly table: RouteTable<Tenant> | undefined },
-  arrival: Arrival,
-) => Reply | Promise<Reply>;
 
 /** How often the health worker is sent the outcomes of attempts; at once when this worker takes an upstream out by itself. */
 const REPORT_EVERY_MS = 20;
@@ -73,6 +63,7 @@ class ServingWorker implements WorkerRole {
   #watch: HealthWatch | null = null;
   readonly #prewarm = new PrewarmFetcher();
   readonly #images: RemoteConverter;
+  readonly #changes: ChangeNotices;
   readonly #loop = new LoopMonitor();
   readonly #reporter: ReturnType<typeof setInterval>;
   /** Of an authority that gives certificates, answered before all else. */
@@ -89,10 +80,12 @@ class ServingWorker implements WorkerRole {
       store: WorkerStore;
       logger: Logger;
       images: RemoteConverter;
+      changes: ChangeNotices;
       challenges: Challenges;
     },
   ) {
     this.#images = parts.images;
+    this.#changes = parts.changes;
     this.challenges = parts.challenges;
     this.#gateway = parts.gateway;
     this.#listen = parts.listen;
@@ -111,14 +104,15 @@ class ServingWorker implements WorkerRole {
     const store = await WorkerStore.open(init, logger.in("cache"));
     const { leaseMemory, sharedLimits, instanceId, index, generation } = init;
     const images = new RemoteConverter(conversionBounds(config));
+    const changes = new ChangeNotices(tellSupervisor, config.cluster !== null);
     const gateway = new Gateway(
       {
         ...{
           store: store.store,
           shared: store.shared?.tier ?? null,
-          forgotten: () => store.forgotten(),
-          recordWrite: (upstreamType: string, tags: readonly string[]) =>
-            tellSupervisor({ type: "written", upstreamType, tags }),
+          forgotten: async () => void await Promise.all([store.forgotten(), changes.settled()]),
+          recordWrite: (type: string, tags: readonly string[]) => changes.written(type, tags),
+          tellChanged: (keys: readonly string[]) => changes.changed(keys),
           leaseMemory,
           sharedLimits,
           worker: index,
@@ -129,6 +123,7 @@ class ServingWorker implements WorkerRole {
       generation,
     );
     gateway.drain(init.drained);
+    if (index === 0) store.shared?.compare(instanceId, () => gateway.snapshot.tenants);
     const server = serverFor(init, gateway, logger);
     let worker: ServingWorker | null = null;
     const listen: ListenSet = new ListenSet({
@@ -147,16 +142,8 @@ class ServingWorker implements WorkerRole {
     await listen.open(gateway.snapshot.listens);
     const { descriptors, challenges } = init;
     server.setChallenges(challenges);
-    return worker = new ServingWorker({
-      gateway,
-      listen,
-      server,
-      descriptors,
-      store,
-      logger,
-      images,
-      challenges,
-    });
+    const parts = { gateway, listen, server, descriptors, store, logger, images, changes, challenges };
+    return worker = new ServingWorker(parts);
   }
 
   peer(peer: PeerName, port: MessagePort): void {
@@ -226,6 +213,17 @@ class ServingWorker implements WorkerRole {
     this.#store.purge(rules);
     this.#gateway.services.collapse.detachAll((response) => this.#store.keeps(response));
     return named;
+  }
+
+  forget(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#gateway.forget(key);
+      this.#store.store.forget(key);
+    }
+  }
+
+  changeTold(id: number): void {
+    this.#changes.told(id);
   }
 
   answer(challenges: Challenges): void {
@@ -320,44 +318,6 @@ class ServingWorker implements WorkerRole {
     const reports = this.#gateway.drainReports();
     if (reports.length > 0) this.#health.postMessage(reports);
   }
-}
-
-/** What the requests of an address are served with. */
-interface Serving {
-  readonly gateway: Gateway;
-  readonly handler: RequestHandler;
-  readonly challenges: () => Challenges;
-  readonly boundAs: ProxySurroundings["boundAs"];
-}
-
-const NOWHERE_TO_SEND = new WireError(
-  400,
-  "This address sends to https, and the request names no host and path to send to",
-);
-
-/**
- * Serves the requests of an address: an authority's before all others, then those to a forward proxy, and those that are sent to the
- * address that speaks TLS.
- */
-function handlerAt(address: string, { gateway, handler, challenges, boundAs }: Serving): Handler {
-  const serveAt = (other: string, arrival: Arrival) =>
-    handler({ services: gateway.services, table: gateway.snapshot.tables.get(other) }, arrival);
-  return (arrival) => {
-    const { services, snapshot } = gateway;
-    const challenge = challengeReply(arrival, challenges());
-    if (challenge !== null) return challenge;
-    const facts = snapshot.listens.get(address);
-    if (facts?.proxy != null) return facts.proxy.handle(arrival, { services, serveAt, boundAs });
-    const httpsPort = facts?.httpsPort ?? null;
-    if (httpsPort !== null && !isHttps(arrival, gateway)) {
-      return httpsRedirect(arrival, httpsPort) ?? refuse(services, refusedMessage(NOWHERE_TO_SEND));
-    }
-    return handler({ services, table: snapshot.tables.get(address) }, arrival);
-  };
-}
-
-function isHttps(arrival: Arrival, { services }: Gateway): boolean {
-  return services.settings.isTrusted(arrival.connection.peer) && cameByHttps(arrival);
 }
 
 /** The server of a worker: it refuses in the shape of the gateway's other refusals, and counts with the other workers. */

@@ -46,6 +46,10 @@ export interface WorkerRole {
   abort(): void;
   /** From its return on, nothing is served that the rules purge; what they name in memory, see `WorkerStore.named`, where `counts`. */
   purge(rules: readonly PurgeRule[], counts: boolean): readonly number[] | null;
+  /** Forgets what these keys hold: another gateway has changed it. */
+  forget?(keys: readonly string[]): void;
+  /** The other gateways have been told of a change. */
+  changeTold?(id: number): void;
   /** Answers these challenges of an authority from now on. */
   answer?(challenges: Challenges): void;
   /** Gives these upstreams no new requests from its return on, and all others some again. */
@@ -140,6 +144,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return null;
     case "purge":
       return { type: "purged", id: message.id, named: role.purge(message.rules, message.counts) };
+    case "forget":
+      role.forget?.(message.keys);
+      return { type: "forgot", id: message.id };
     case "challenges":
       role.answer?.(message.challenges);
       return { type: "challenged", id: message.id };
@@ -164,6 +171,9 @@ async function obey(role: WorkerRole, message: ToWorker, port: MessagePort | und
       return { type: "looked-up", id: message.id, result: await role.lookUp?.(message.order) ?? null };
     case "ping":
       return { type: "pong", sequence: message.sequence, report: role.report() };
+    case "change-told":
+      role.changeTold?.(message.id);
+      return null;
     case "wind-down":
       role.windDown?.();
       return null;

@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
 import { isMadeKey } from "../../cache/key.ts";
-import { TAG_FILTER_AT } from "../../cache/flights/lease_table.ts";
+import { TAG_FILTER_AT, TRUST_AT } from "../../cache/flights/lease_table.ts";
 import { createMemoryTier, type MemoryTier } from "../../cache/memory/memory_tier.ts";
 import { PeerNotices } from "../../cache/flights/peer_notices.ts";
 import { type PurgeRule, PurgeRules } from "../../cache/purge/purge_rules.ts";
 import { newPurge, PurgeTable } from "../../cache/purge/purge_table.ts";
 import type { StoredHead, StoredResponse } from "../../cache/stored_response.ts";
+import { Trust } from "../../cache/purge/trust.ts";
 import { TagFilter } from "../../cache/purge/tag_filter.ts";
 import { primaryKeyOf } from "../../cache/variants.ts";
 import { createTieredStore, type TieredStore } from "../../cache/tiered_store.ts";
@@ -56,6 +57,7 @@ export class WorkerStore {
       memory: this.#memory,
       disk: disk.below,
       purges: this.#purges,
+      trust: init.config.cluster?.alone === "revalidate" ? new Trust(init.leaseMemory, TRUST_AT) : null,
       onPut: ({ tags }) => known.add(tags),
       onDelete: (key) => this.#peers.forget(key),
     });

@@ -299,6 +299,11 @@ Deno.test("storable() remembers as uncacheable what will be so again, not what t
   assert.ok((hitForMissMs({ fields: [cacheControl("no-store")] }) ?? 0) >= 10_000);
   assert.ok((hitForMissMs({ fields: [FRESH, ["set-cookie", "a=b"]] }) ?? 0) >= 10_000);
   assert.ok((hitForMissMs({ status: 503, options: TTL }) ?? Infinity) <= 1000);
+  // Else a client with a wrong key would keep a document from being stored for all others.
+  for (const status of [401, 403, 407]) {
+    assert.equal(hitForMissMs({ status, options: TTL }), 0);
+    assert.equal(hitForMissMs({ status, fields: [cacheControl("no-store")] }), 0);
+  }
   assert.equal(hitForMissMs({ fields: [FRESH], request: request({ authorization: "x" }) }), 0);
   assert.equal(hitForMissMs({ fields: [FRESH], request: request({ "cache-control": "no-store" }) }), 0);
   assert.equal(hitForMissMs({ fields: [FRESH], request: request({}, { private: "session" }) }), 0);

@@ -29,6 +29,7 @@ async function operationsIn(directory: string) {
     fleet: {
       read: () => Promise.resolve({ outcome: "busy", body: null, detail: null, retryAfterMs: null }),
       purge: (rules) => (spread.push(...rules), Promise.resolve({ workers: 2, named: null })),
+      forget: () => Promise.resolve(),
       prewarm: (_, url) => (prewarmed.push(url), Promise.resolve({ outcome: "fetched", detail: null, bytes: 1 })),
       counts: () => counts,
     },

@@ -29,6 +29,7 @@ const KEYS: Readonly<Record<string, readonly [value: string, effect: "reload" | 
   "server.limits.body_timeout": ["7s", "reload"],
   "server.limits.body_rate": ["7KiB", "reload"],
   "server.limits.send_timeout": ["7s", "reload"],
+  "server.limits.unsent": ["64MiB", "reload"],
   "server.limits.max_connections": ["700", "reload"],
   "server.limits.reserve_descriptors": ["7", "reload"],
   "server.limits.per_address": ["7", "reload"],
@@ -65,6 +66,7 @@ const KEYS: Readonly<Record<string, readonly [value: string, effect: "reload" | 
   "cache.background_fill": ["false", "reload"],
   "cache.shared_stale": ["true", "reload"],
   "tracing": ["{ endpoint: http://127.0.0.1:4318 }", "reload"],
+  "cluster": ["{ engine: 'redis://valkey.lan', secret: '${file:c.pem}' }", "restart"],
   "images.concurrency": ["7", "reload"],
   "images.queue": ["7", "reload"],
   "images.timeout": ["7s", "reload"],
@@ -75,7 +77,7 @@ const KEYS: Readonly<Record<string, readonly [value: string, effect: "reload" | 
 /** The keys of the main file that hold no other keys, those of lists as one. */
 function* leaves(schema: JsonSchema, path: string): Generator<string> {
   const mapping = [schema, ...schema.anyOf ?? []].find(({ properties }) => properties !== undefined);
-  if (path in KEYS || mapping === undefined) return yield path;
+  if (path in KEYS || path === "cache.shared" || mapping === undefined) return yield path;
   for (const [key, value] of Object.entries(mapping.properties!)) {
     yield* leaves(value, path === "" ? key : `${path}.${key}`);
   }
@@ -89,7 +91,7 @@ function fileWith(path: string, value: string): string {
 
 Deno.test("changedAtRestart() names every key about the process that a reload does not bring into force, and no other", async () => {
   const { pools: _p, listeners: _l, forward_proxies: _f, include: _i, ...ofProcess } = jsonSchema().properties!;
-  assert.deepEqual([...leaves({ properties: ofProcess }, "")].sort(), Object.keys(KEYS).sort());
+  assert.deepEqual([...leaves({ properties: ofProcess }, "")].sort(), [...Object.keys(KEYS), "cache.shared"].sort());
   const started = await configOf(SOUND);
   for (const [path, [value, effect]] of Object.entries(KEYS)) {
     const next = await configOf(fileWith(path, value), { files });
@@ -100,6 +102,17 @@ Deno.test("changedAtRestart() names every key about the process that a reload do
     const isCounted = path === "server.limits.max_connections";
     assert.deepEqual(back, effect === "restart" || isCounted ? [path] : [], `${path}, back`);
   }
+});
+
+Deno.test("changedAtRestart() names a shared tier, which only a cluster has, and each change of either", async () => {
+  const of = (more: string, cluster = "") =>
+    configOf(`${more}cluster: { engine: 'redis://valkey.lan', secret: '\${file:c.pem}'${cluster} }\n${SOUND}`, {
+      files,
+    });
+  const [without, withIt] = [await of(""), await of("cache: { shared: true }\n")];
+  assert.deepEqual(changedAtRestart(without, withIt), ["cache.shared"]);
+  assert.deepEqual(changedAtRestart(withIt, await of("cache: { shared: { ttl: 1d } }\n")), ["cache.shared"]);
+  assert.deepEqual(changedAtRestart(without, await of("", ", lease: 7s")), ["cluster"]);
 });
 
 Deno.test("changedAtRestart() lets tiers and addresses change where the process can", async () => {

@@ -1,0 +1,22 @@
+import type { ReceivedMessage } from "./bus_message.ts";
+
+/** What a member of a bus does with what it hears. */
+export interface BusListener {
+  /** Messages in their order; when it returns, they hold in every worker. Never rejects. */
+  readonly apply: (messages: readonly ReceivedMessage[]) => Promise<void>;
+  /** Messages up to this position cannot be read any more: nothing that was asked for before may be trusted. Never rejects. */
+  readonly missed: (position: number) => Promise<void>;
+  /** The engine has lost messages. Those of the last hour that are left have been applied again: what they lack is to be sent again. */
+  readonly lost: (left: readonly ReceivedMessage[]) => Promise<void>;
+  /** The lease was renewed, up to this time of the wall clock, or is over: 0. */
+  readonly onLease: (untilMs: number) => void;
+}
+
+/** A member, as the engine knows it. */
+export interface BusMember {
+  readonly name: string;
+  /** Milliseconds that its lease lasts still; below 0 where it is over. */
+  readonly leaseMs: number;
+  /** Up to which it has applied all. */
+  readonly position: number;
+}
