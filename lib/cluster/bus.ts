@@ -4,7 +4,7 @@ import { BusAcks, type SentMessage } from "./_bus_acks.ts";
 import { BusReader } from "./_bus_reader.ts";
 import { BEAT, LEAVE, MEMBERS, REPORT, SEND } from "./_bus_scripts.ts";
 import { Lease, leaseMoment } from "./_lease.ts";
-import type { BusListener, BusMember } from "./bus_listener.ts";
+import type { BusListener, BusMember, BusState } from "./bus_listener.ts";
 import { type BusMessage, BusSeal, readBell, type ReceivedMessage } from "./bus_message.ts";
 import { type BusNames, busNames, idOfPosition } from "./bus_names.ts";
 import { type Engine, EngineError, type EngineReply } from "./engine.ts";
@@ -33,16 +33,6 @@ export interface BusOptions {
   readonly position: number;
   readonly listener: BusListener;
   readonly onTrouble: (what: string, problem: string) => void;
-}
-
-/** How a bus stands. */
-export interface BusState {
-  /** Whether the lease holds: this gateway knows of every purge. */
-  readonly isLive: boolean;
-  readonly position: number;
-  /** Of the last message, as far as is known. */
-  readonly head: number;
-  readonly members: number;
 }
 
 /**

@@ -20,3 +20,21 @@ export interface BusMember {
   /** Up to which it has applied all. */
   readonly position: number;
 }
+
+/** How a bus stands. */
+export interface BusState {
+  /** Whether the lease holds: this gateway knows of every purge. */
+  readonly isLive: boolean;
+  readonly position: number;
+  /** Of the last message, as far as is known. */
+  readonly head: number;
+  readonly members: number;
+}
+
+/** What is shown of a bus. */
+export interface BusSight extends BusState {
+  /** Purges that wait until the engine can be told. */
+  readonly waiting: number;
+  /** All members as they were last known; they are asked for again when somebody looks. */
+  readonly known: readonly BusMember[];
+}

@@ -155,6 +155,17 @@ export async function purgeThatTheEngineLost(bed: Bed, leaseMs: number): Promise
   return { calls: [answer.tookMs], asked: 18, stale: found.reduce((sum, count) => sum + count, 0) };
 }
 
+/** Each member sees all, none of them behind. */
+export async function seeEachOther({ members }: Bed): Promise<void> {
+  for (const { running } of members) {
+    await eventually("it sees all as they are", async () => {
+      const { cluster: { bus } } = await (await fetch(`${running.adminUrl}/status`)).json();
+      const seen = bus.members.map(({ name, live, lag_seconds: lag }: Record<string, unknown>) => [name, live, lag]);
+      return bus.live && JSON.stringify(seen) === JSON.stringify(members.map(({ name }) => [name, true, 0]));
+    });
+  }
+}
+
 /** Purges while the engine is down: done here at once, and everywhere soon after it is back. */
 export async function purgeWithoutEngine({ origin, members, redis }: Bed): Promise<void> {
   const [first] = members as [Member];

@@ -8,6 +8,7 @@ import {
   purgeWhileKilled,
   purgeWhilePaused,
   purgeWithoutEngine,
+  seeEachOther,
 } from "../cluster/purge_cases.ts";
 
 const LEASE_MS = 1_000;
@@ -21,6 +22,7 @@ Deno.test({
     const { asked, stale } = await purgeEverywhere(bed, 1, 8);
     assert.deepEqual([asked, stale], [6 * 3 * 8, 0]);
     await changeElsewhere(bed);
+    await seeEachOther(bed);
     await purgeWithoutEngine(bed);
   },
 });

@@ -1,3 +1,5 @@
+import { momentOf } from "../../cache/purge/purge_clock.ts";
+import type { BusSight } from "../../cluster/bus_listener.ts";
 import type { EngineFigures, EngineState } from "../../cluster/engine.ts";
 import { engineLabel } from "../../cluster/engine_options.ts";
 import { counter, gauge, type Metric } from "../../metrics/exposition.ts";
@@ -24,9 +26,47 @@ export function clusterStatus(link: ClusterLink | null) {
     name: config.name,
     member,
     share: config.share,
+    bus: link.bus === null ? null : shownBus(link.bus()),
     limits: shownLimits(limits.state()),
     engine: { address: engineLabel(config.engine), ...shownState(engine.state()), ...shownFigures(engine.figures()) },
   };
+}
+
+/** How far this gateway and the others have applied what goes over the bus. */
+function shownBus({ isLive, position, head, waiting, known }: BusSight) {
+  return {
+    live: isLive,
+    position,
+    lag_seconds: lagSeconds(position, head),
+    waiting,
+    members: known.map((member) => ({
+      name: member.name,
+      live: member.leaseMs > 0,
+      lease_ms: Math.round(member.leaseMs),
+      position: member.position,
+      lag_seconds: lagSeconds(member.position, head),
+    })),
+  };
+}
+
+/** Positions tell the time; see `PurgeClock`. */
+function lagSeconds(position: number, head: number): number {
+  return position === 0 ? 0 : Math.max(0, momentOf(head) - momentOf(position)) / 1_000;
+}
+
+function busMetrics({ isLive, position, head, waiting, members, known }: BusSight): Metric[] {
+  const behind = known.filter((member) => member.leaseMs <= 0 || member.position < position).length;
+  return [
+    gauge("usher_bus_live", "1 where every purge of the cluster is known", [{ labels: {}, value: isLive ? 1 : 0 }]),
+    gauge("usher_bus_lag_seconds", "Between the last message and the last that was applied", [
+      { labels: {}, value: lagSeconds(position, head) },
+    ]),
+    gauge("usher_bus_members", "Gateways of the cluster that have a lease or had one lately", [
+      { labels: {}, value: members },
+    ]),
+    gauge("usher_bus_behind", "Of these, without a lease or behind this gateway", [{ labels: {}, value: behind }]),
+    gauge("usher_bus_waiting", "Purges that wait until the engine can be told", [{ labels: {}, value: waiting }]),
+  ];
 }
 
 /** How a connection to an engine stands, as `/status` shows it. */
@@ -67,6 +107,7 @@ export function clusterMetrics(link: ClusterLink | null, slots: readonly Slot[])
   });
   return [
     ...engineMetrics([{ worker: SUPERVISOR, state: engine.state(), figures: engine.figures() }, ...workers]),
+    ...link.bus === null ? [] : busMetrics(link.bus()),
     ...limitMetrics(limits.state()),
   ];
 }

@@ -1,3 +1,4 @@
+import type { BusSight } from "../../cluster/bus_listener.ts";
 import type { Engine, EngineState } from "../../cluster/engine.ts";
 import { engineLabel } from "../../cluster/engine_options.ts";
 import { openRedisEngine } from "../../cluster/redis_engine.ts";
@@ -21,6 +22,8 @@ export class ClusterLink {
   /** Of what goes over the link: one line of a kind a minute. */
   readonly warnings: RareWarnings;
   readonly limits: ClusterLimits;
+  /** How purges go over it; `null` until they do. */
+  bus: (() => BusSight) | null = null;
   readonly leaders: ClusterLeaders;
   readonly #logger: Logger;
 

@@ -2,8 +2,8 @@ import { momentOf } from "../../cache/purge/purge_clock.ts";
 import { positionOf, type PurgeRule } from "../../cache/purge/purge_rules.ts";
 import { Trust } from "../../cache/purge/trust.ts";
 import { TRUST_AT } from "../../cache/flights/lease_table.ts";
-import { type BusState, ClusterBus } from "../../cluster/bus.ts";
-import type { BusMember } from "../../cluster/bus_listener.ts";
+import { ClusterBus } from "../../cluster/bus.ts";
+import type { BusMember, BusSight } from "../../cluster/bus_listener.ts";
 import type { BusMessage, ReceivedMessage } from "../../cluster/bus_message.ts";
 import { pause } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
@@ -20,6 +20,9 @@ const JOIN_MS = 2_000;
 const AGAIN_MS = 3_600_000;
 /** Several gateways that find the same loss do not all send the same. */
 const JITTER_MS = 100;
+
+/** Who looks at the members costs the engine something that grows with their number. */
+const LOOK_EVERY_MS = 1_000;
 
 const POSITION_KEY = ["bus-position"];
 const OUTBOX = "bus-outbox";
@@ -85,6 +88,8 @@ export class ClusterPurges {
   /** Ids of rules that have come since a loss was found. */
   #heard: Set<string> | null = null;
   readonly member: string;
+  #known: readonly BusMember[] = [];
+  #lookedAtMs = -Infinity;
 
   private constructor(options: ClusterPurgesOptions, saved: SavedPosition | null) {
     const { link: { engine, config: cluster, member }, leaseMemory } = options;
@@ -184,14 +189,14 @@ export class ClusterPurges {
     return this.#options.link.config.share.includes("purges") ? NOT_TOLD : undefined;
   }
 
-  /** How the bus stands. */
-  get status(): BusState & { readonly waiting: number } {
-    return { ...this.#bus.state, waiting: this.#outbox.size };
-  }
-
-  /** All members; `null` where the engine cannot be asked. */
-  async members(): Promise<readonly BusMember[] | null> {
-    return await this.#bus.members().catch(() => null);
+  /** How the bus stands; who looks twice sees the members as they were a moment before. */
+  sight(): BusSight {
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedAtMs > LOOK_EVERY_MS) {
+      this.#lookedAtMs = nowMs;
+      this.#bus.members().then((members) => this.#known = members, () => {});
+    }
+    return { ...this.#bus.state, waiting: this.#outbox.size, known: this.#known };
   }
 
   /** Leaves the cluster. */

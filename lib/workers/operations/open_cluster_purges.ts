@@ -31,11 +31,13 @@ export async function openClusterPurges(
   if (link === null) return null;
   const { fleet, ledger, state, leaseMemory, logger } = parts;
   const invalidations = new InvalidationTable(leaseMemory, LEASE_BYTES);
-  return await ClusterPurges.open({
+  const purges = await ClusterPurges.open({
     ...{ link, state, ledger, leaseMemory, logger },
     spread: (rules) => fleet.purge(rules),
     onChanged: (changed) => takeChange(changed, invalidations, parts),
   });
+  link.bus = () => purges.sight();
+  return purges;
 }
 
 /** An unsafe request at another gateway: what it changed is not served as it was from now on, by the clock of this one. */
