@@ -66,7 +66,7 @@ export interface ClientRatesState {
  * A client's time until which its quota is spent (GCRA), brought together from all gateways by the engine's clock: what each has spent
  * is added to one time. Answers with the members and how far ahead each client's time is.
  */
-const SPEND: EngineScript = {
+export const SPEND: EngineScript = {
   name: "spend",
   text: `
 local t = redis.call('TIME')

@@ -8,7 +8,7 @@ export interface EngineCosts {
   readonly deliverUs: number;
   /** One report of a position. */
   readonly reportUs: number;
-  /** "Is anybody behind?", among a thousand members. */
+  /** All members with their positions, a thousand of them. */
   readonly behindUs: number;
   /** All that a gateway asks in a second to hold its lease. */
   readonly renewUs: number;

@@ -19,21 +19,28 @@ export interface PurgeFigures {
   readonly engineBusy: number;
 }
 
-/** Rules that a gateway makes within so long go out as one message. */
-const GATHER_MS = 5;
 /** Positions that a gateway applies within so long are reported at once. */
 const REPORT_MS = 10;
 /** From a message to the gateway's last worker that has applied it; one in two hundred is held up, as by a collection of garbage. */
 const APPLY_MS = 1.5;
 const HELD_UP = { share: 0.005, ms: 60 };
-/** The caller asks who is behind after so long, then less often. */
-const POLL_MS = { first: 5, most: 50 };
+/** The caller asks for all members' positions where an answer does not come. */
+const ASK_EVERY_MS = 250;
 
 interface Gateway {
   position: number;
+  /** As the engine knows it. */
   reported: number;
   reportsAtMs: number;
-  gathers: ((position: number) => void)[];
+  /** Whom the next report is for. */
+  readonly senders: Set<Gateway>;
+  readonly waiting: Set<Purge>;
+}
+
+interface Purge {
+  readonly beganMs: number;
+  readonly position: number;
+  readonly open: Set<Gateway>;
 }
 
 /** Purges by random gateways, each answered when all gateways have applied it. */
@@ -42,53 +49,59 @@ export function simulatePurges(run: PurgeRun, costs: EngineCosts): PurgeFigures 
   const engine = new EngineModel(simulation);
   const untilMs = run.seconds * 1_000;
   const gateways = Array.from({ length: run.gateways }, (): Gateway => (
-    { position: 0, reported: 0, reportsAtMs: -1, gathers: [] }
+    { position: 0, reported: 0, reportsAtMs: -1, senders: new Set(), waiting: new Set() }
   ));
   holdLeases(simulation, engine, { gateways: run.gateways, untilMs, renewUs: costs.renewUs });
   let head = 0;
   let asked = 0;
   const tookMs: number[] = [];
 
+  const note = (sender: Gateway, member: Gateway, position: number) => {
+    for (const purge of sender.waiting) {
+      if (position < purge.position || !purge.open.delete(member) || purge.open.size > 0) continue;
+      sender.waiting.delete(purge);
+      tookMs.push(simulation.nowMs - purge.beganMs);
+    }
+  };
   const report = (gateway: Gateway) => {
     if (gateway.reportsAtMs >= simulation.nowMs) return;
     gateway.reportsAtMs = simulation.nowMs + REPORT_MS;
     simulation.at(gateway.reportsAtMs, () => {
       const { position } = gateway;
-      engine.call(costs.reportUs, () => gateway.reported = Math.max(gateway.reported, position));
+      const heard = [...gateway.senders].map((sender) => () => note(sender, gateway, position));
+      gateway.senders.clear();
+      engine.publish({ callUs: costs.reportUs, deliverUs: costs.deliverUs }, heard, () => {
+        gateway.reported = Math.max(gateway.reported, position);
+      });
     });
   };
-  const receive = (gateway: Gateway, position: number) => () => {
+  const receive = (gateway: Gateway, sender: Gateway, position: number) => () => {
     const heldUpMs = simulation.random() < HELD_UP.share ? simulation.around(HELD_UP.ms) : 0;
     simulation.after(simulation.around(APPLY_MS) + heldUpMs, () => {
       gateway.position = Math.max(gateway.position, position);
+      gateway.senders.add(sender);
       report(gateway);
     });
   };
-  const send = (gateway: Gateway) => {
-    const waiting = gateway.gathers;
-    gateway.gathers = [];
-    const position = ++head;
-    const receivers = gateways.map((other) => receive(other, position));
-    engine.publish({ callUs: costs.purgeUs, deliverUs: costs.deliverUs }, receivers, () => {
-      for (const sent of waiting) sent(position);
+  const ask = (sender: Gateway, purge: Purge) => {
+    simulation.after(ASK_EVERY_MS, () => {
+      if (!sender.waiting.has(purge)) return;
+      engine.call(costs.behindUs * gateways.length / 1_000, () => {
+        for (const member of [...purge.open]) note(sender, member, member.reported);
+      });
+      ask(sender, purge);
     });
   };
-  const awaitAll = (position: number, waitMs: number, done: () => void) => {
-    simulation.after(waitMs, () =>
-      engine.call(costs.behindUs, () => {
-        if (gateways.every(({ reported }) => reported >= position)) return done();
-        awaitAll(position, Math.min(POLL_MS.most, waitMs * 2), done);
-      }));
+  const send = (sender: Gateway) => {
+    const purge: Purge = { beganMs: simulation.nowMs, position: ++head, open: new Set(gateways) };
+    sender.waiting.add(purge);
+    const receivers = gateways.map((gateway) => receive(gateway, sender, purge.position));
+    engine.publish({ callUs: costs.purgeUs, deliverUs: costs.deliverUs }, receivers, () => ask(sender, purge));
   };
 
   simulation.randomly(run.purgesPerSecond, untilMs, () => {
-    const gateway = gateways[Math.floor(simulation.random() * gateways.length)]!;
-    const beganMs = simulation.nowMs;
     asked++;
-    if (gateway.gathers.length === 0) simulation.after(GATHER_MS, () => send(gateway));
-    gateway.gathers.push((position) =>
-      awaitAll(position, POLL_MS.first, () => tookMs.push(simulation.nowMs - beganMs))
-    );
+    send(gateways[Math.floor(simulation.random() * gateways.length)]!);
   });
   simulation.runUntil(untilMs + 5_000);
   return {

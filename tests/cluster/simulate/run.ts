@@ -1,6 +1,7 @@
 /**
- * `deno task simulate [--seed N] [--write]`: what a cluster of 3 to 1,000 gateways does, by the costs that `costs.ts` holds. With `--write`
- * the tables and the plot go into `docs/cluster.md` and `docs/cluster.svg`. The same seed gives the same figures.
+ * `deno task simulate [--seed N] [--measure] [--write]`: what a cluster of 3 to 1,000 gateways does, by the costs that `costs.ts` holds;
+ * `--measure` takes them anew from Debian's `redis-server` and prints them. With `--write` the tables and the plot go into
+ * `docs/cluster.md` and `docs/cluster.svg`. The same seed and costs give the same figures.
  *
  * @module
  */
@@ -20,14 +21,19 @@ const WORKERS = 4;
 const SECONDS = 10;
 
 const { values } = parseArgs({
-  options: { seed: { type: "string", default: "1" }, write: { type: "boolean", default: false } },
+  options: {
+    seed: { type: "string", default: "1" },
+    measure: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+  },
 });
 const seed = Number(values.seed);
+const costs = values.measure ? await (await import("./measure.ts")).measureCosts() : COSTS;
 const written: string[] = [];
 
 say(
   `Seed ${seed}, ${new Date().toISOString().slice(0, 10)}. Costs on the engine, in µs of its one thread: ${
-    Object.entries(COSTS).map(([name, us]) => `${name.slice(0, -2)} ${us}`).join(", ")
+    Object.entries(costs).map(([name, us]) => `${name.slice(0, -2)} ${us}`).join(", ")
   }.`,
 );
 const purges = showPurges();
@@ -41,7 +47,7 @@ if (values.write) {
 
 function showPurges(): PurgeFigures[][] {
   const figures = PURGES_PER_SECOND.map((purgesPerSecond) =>
-    GATEWAYS.map((gateways) => simulatePurges({ gateways, purgesPerSecond, seconds: SECONDS, seed }, COSTS))
+    GATEWAYS.map((gateways) => simulatePurges({ gateways, purgesPerSecond, seconds: SECONDS, seed }, costs))
   );
   say(
     "Purges by random gateways: time from the call to its answer, p50 / p99 in ms, and the share of the engine's thread that is used, " +
@@ -60,7 +66,7 @@ function showPurges(): PurgeFigures[][] {
 }
 
 function showHotKey(): number[] {
-  const figures = GATEWAYS.map((gateways) => simulateHotKey({ gateways, seed }, COSTS));
+  const figures = GATEWAYS.map((gateways) => simulateHotKey({ gateways, seed }, costs));
   say("A response of 100 KB that all gateways are asked for is purged; the origin needs 200 ms:");
   const rows = figures.map(({ originRequests, halfMs, allMs, engineMs }, at) => [
     count(GATEWAYS[at]!),
@@ -74,7 +80,7 @@ function showHotKey(): number[] {
 }
 
 function showRates(): number[][] {
-  const run = (gateways: number, everyMs: number) => simulateRates({ gateways, everyMs, seed }, COSTS);
+  const run = (gateways: number, everyMs: number) => simulateRates({ gateways, everyMs, seed }, costs);
   const figures = SYNC_EVERY_MS.map((everyMs) => GATEWAYS.map((gateways) => run(gateways, everyMs)));
   const alone = GATEWAYS.map((gateways) => run(gateways, 0));
   say(
@@ -98,7 +104,7 @@ function showFailover(): void {
   const rows = GATEWAYS.map((gateways) => {
     const { downMs, halfMs, allMs, lateMisses, leasesOver, engineMs } = simulateFailover(
       { gateways, workers: WORKERS, seed },
-      COSTS,
+      costs,
     );
     return [
       count(gateways),
