@@ -107,7 +107,7 @@ function accepted(exchange: Exchange, { response }: Looked, held: StoredResponse
   const left = store.takeOver(response);
   if (left === undefined) return null;
   if (!isVaryMarker(left)) exchange.tenant.deriver?.onStored?.(exchange, left);
-  return left;
+  return store.trusted(left);
 }
 
 /**

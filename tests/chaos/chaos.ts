@@ -115,7 +115,10 @@ async function revive({ gateway, timeline, shop, complain }: World, code: number
   // Deno KV ends the process where its own housekeeping meets a damaged file; nothing in the program can keep it from that.
   const isKnown = /denokv_sqlite[^]*malformed/.test(log);
   if (!isKnown) complain(`the process ended by itself with status ${code}: ${log.slice(-500)}`);
-  await gateway.start().catch((error) => complain(String(error)));
+  const again = async () => {
+    if (gateway.isDown) await gateway.start();
+  };
+  await gateway.inTurn(again).catch((error) => complain(String(error)));
   close();
 }
 

@@ -11,6 +11,7 @@ const POLL_MS = 100;
 interface Running {
   readonly child: Deno.ChildProcess;
   readonly ended: Promise<number>;
+  isOver: boolean;
 }
 
 /** The gateway of a run: it is ended, killed and started again on the same addresses and files. */
@@ -25,6 +26,7 @@ export class ChaosGateway {
   readonly #upstreams: Places["upstreams"];
   #running: Running | null = null;
   #isWanted = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(shop: Workshop, upstreams: Places["upstreams"]) {
     this.#shop = shop;
@@ -36,15 +38,28 @@ export class ChaosGateway {
     return this.#running!.child.pid;
   }
 
+  /** Whether there is no process. */
+  get isDown(): boolean {
+    return this.#running?.isOver ?? true;
+  }
+
+  /** Does what ends and starts processes, one after the other: a process may end by itself while it is to be ended. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {});
+    return await mine;
+  }
+
   /** Starts it and waits until it serves; with `takesOver`, beside the one that serves. */
   async start(takesOver = false): Promise<void> {
     await this.write(this.variant);
     const before = this.#running;
     const child = this.#spawn(takesOver);
-    const running = { child, ended: child.status.then(({ code }) => code) };
+    const running: Running = { child, ended: child.status.then(({ code }) => code), isOver: false };
     this.#running = running;
     this.#isWanted = true;
     running.ended.then((code) => {
+      running.isOver = true;
       if (this.#running === running && this.#isWanted) this.onDeath(code);
     });
     try {
@@ -99,12 +114,13 @@ export class ChaosGateway {
     }
   }
 
-  async #ready({ child }: Running): Promise<void> {
+  async #ready(running: Running): Promise<void> {
     const untilMs = Date.now() + READY_MS;
     for (;;) {
       const ready = await this.admin("/ready");
       const status = ready?.status === 200 ? JSON.parse((await this.admin("/status"))?.text ?? "{}") : null;
-      if (status?.pid === child.pid) return;
+      if (status?.pid === running.child.pid) return;
+      if (running.isOver) throw new Error(`The gateway has ended as it came up; see ${this.#shop.logPath}`);
       if (Date.now() > untilMs) throw new Error(`The gateway does not come up; see ${this.#shop.logPath}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

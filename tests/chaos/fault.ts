@@ -45,7 +45,9 @@ export async function inflict(fault: Fault, world: World, lastsMs: number): Prom
   try {
     await fault.inflict(world, lastsMs);
   } catch (error) {
-    world.complain(`${name}: ${error instanceof Error ? error.message : error}`);
+    const message = error instanceof Error ? error.message : String(error);
+    // A process that has ended by itself meanwhile is told of where it is started again.
+    if (!/already terminated/.test(message)) world.complain(`${name}: ${message}`);
   } finally {
     close();
   }

@@ -1,4 +1,4 @@
-import type { ChaosResult } from "./chaos.ts";
+import { type ChaosResult, RUNTIME_PANIC } from "./chaos.ts";
 import { provenance, table } from "../reliability_page.ts";
 import { FAULTS } from "./schedule.ts";
 
@@ -48,6 +48,7 @@ export async function chaosSection(
 
 function faultTable({ inflicted, tally }: ChaosResult): string {
   const names = FAULTS.map(({ name }) => name).filter((name) => inflicted.some(({ fault }) => fault === name));
+  const panics = rows(tally.lost).filter(([what]) => what.startsWith(RUNTIME_PANIC));
   return table([
     ["fault", "what it is", "times", "requests lost by it"],
     ...names.map((name) => [
@@ -58,6 +59,7 @@ function faultTable({ inflicted, tally }: ChaosResult): string {
         `${count} ${what.slice(name.length + 2)}`
       ).join(", ") || "0",
     ]),
+    ...panics.map(([what, count]) => [RUNTIME_PANIC, "beside the faults above", "", `${count} ${what.split(": ")[1]}`]),
   ]);
 }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { HAS_REDIS } from "../cluster/redis_server.ts";
 import { eventually } from "../eventually.ts";
-import { type Cluster, type ClusterOptions, startCluster } from "./_cluster_gateways.ts";
-import { catalogue, fetchesOnce, sharedCount, sharesTargets, slowOrigin } from "./_sharing_checks.ts";
+import { type Cluster, type ClusterOptions, startCluster } from "./cluster_gateways.ts";
+import { catalogue, fetchesOnce, sharedCount, sharesTargets, slowOrigin } from "./sharing_checks.ts";
 
 type Step = (criterion: string, body: () => Promise<void>) => Promise<boolean>;
 
@@ -59,6 +59,27 @@ clusterTest("what one gateway has fetched all have", { gateways: 3, origin: cata
       async () => await sharedCount(cluster, 1, 'refused_entries_total{reason="corrupt"}') === 1,
     );
   });
+
+  await step(
+    "what a purge names is not served from it either, and what is fetched after it is shared again",
+    async () => {
+      const purge = (order: Record<string, unknown>) =>
+        fetch(`${cluster.gateways[0]!.adminUrl}/purge`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(order),
+        });
+      for (const [n, order] of [{ url: "/sized/100/purged/0" }, { tag: "size:100" }, { prefix: "/sized" }].entries()) {
+        const target = `/sized/100/purged/${n}`;
+        await cluster.ask(1, target);
+        assert.match((await cluster.ask(2, target)).cacheStatus, /detail=shared/);
+        assert.equal((await purge({ ...order, hard: true })).status, 200);
+        assert.match((await cluster.ask(0, target)).cacheStatus, /fwd=uri-miss; stored/);
+        assert.match((await cluster.ask(2, target)).cacheStatus, /detail=shared/);
+        assert.equal(cluster.asked(target), 2);
+      }
+    },
+  );
 
   await step("what an unsafe request changes is asked for again, by all", async () => {
     const target = "/sized/100/changed";

@@ -128,7 +128,8 @@ export class Operations {
         await this.#desk.takeChanges(tags, listeners);
         await this.prewarmer.changed(tags, listeners);
       },
-      mayHold: (tag) => known.mayHold(tag),
+      // Other gateways of a cluster store what this one does not: it asks for all of them.
+      mayHold: (tag) => link !== null || known.mayHold(tag),
       whenKnown: () => known.whenKnown(),
     });
   }

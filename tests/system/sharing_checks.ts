@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ScriptedHandler } from "../origins/scripted_origin.ts";
 import { eventually } from "../eventually.ts";
-import type { Cluster } from "./_cluster_gateways.ts";
+import type { Cluster } from "./cluster_gateways.ts";
 import type { Fetched } from "./_gateway.ts";
 
 /** Fields of a response that each gateway makes for itself. */
@@ -99,4 +99,103 @@ export async function sharedCount(cluster: Cluster, gateway: number, series: str
   const line = text.split("\n").find((one) => one.startsWith(`usher_shared_${series} `));
   assert.ok(line !== undefined, `no series usher_shared_${series}`);
   return Number(line.split(" ")[1]);
+}
+
+/** How requests went. */
+export interface Times {
+  readonly asked: number;
+  /** Without a whole answer of status 200. */
+  readonly failed: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+}
+
+/** Asks a gateway at a steady pace, whether or not answers come, and waits for all of them. */
+export async function timesAt(
+  cluster: Cluster,
+  gateway: number,
+  { seconds, perSecond, targetOf }: {
+    readonly seconds: number;
+    readonly perSecond: number;
+    readonly targetOf: (n: number) => string;
+  },
+): Promise<Times> {
+  const took: number[] = [];
+  let failed = 0;
+  const ask = async (n: number) => {
+    const beganMs = performance.now();
+    const answer = await cluster.ask(gateway, targetOf(n)).catch(() => null);
+    if (answer?.status === 200) took.push(performance.now() - beganMs);
+    else failed++;
+  };
+  const asking: Promise<void>[] = [];
+  const beganMs = performance.now();
+  while (performance.now() - beganMs < seconds * 1_000) {
+    asking.push(ask(asking.length));
+    const nextMs = beganMs + asking.length * 1_000 / perSecond;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, nextMs - performance.now())));
+  }
+  await Promise.all(asking);
+  took.sort((a, b) => a - b);
+  const at = (part: number) => took[Math.min(took.length - 1, Math.floor(took.length * part))] ?? NaN;
+  return { asked: asking.length, failed, p50Ms: at(0.5), p95Ms: at(0.95) };
+}
+
+/** Ways in which an engine is of no use, and back. */
+export const ENGINE_TROUBLES: ReadonlyArray<{
+  readonly name: string;
+  readonly begin: (cluster: Cluster) => Promise<unknown> | void;
+  readonly end: (cluster: Cluster) => Promise<unknown> | void;
+}> = [
+  { name: "hung", begin: ({ redis }) => redis.pause(), end: ({ redis }) => redis.resume() },
+  { name: "killed", begin: ({ redis }) => redis.kill(), end: ({ redis }) => redis.restart() },
+  {
+    name: "full",
+    begin: ({ redis }) => redis.command("CONFIG", "SET", "maxmemory", 1),
+    end: ({ redis }) => redis.command("CONFIG", "SET", "maxmemory", 0),
+  },
+];
+
+/** Times of misses and of hits at the first gateway. */
+export interface TroubleTimes {
+  readonly trouble: string;
+  readonly misses: Times;
+  readonly hits: Times;
+}
+
+/** Times before, in the first second of each trouble and after it, `seconds` each. */
+export async function timesInTrouble(cluster: Cluster, seconds: number): Promise<TroubleTimes[]> {
+  const times = async (trouble: string, length: number): Promise<TroubleTimes> => {
+    const name = crypto.randomUUID();
+    const [misses, hits] = await Promise.all([
+      timesAt(cluster, 0, { seconds: length, perSecond: 50, targetOf: (n) => `/sized/1000/${name}/${n}` }),
+      timesAt(cluster, 0, { seconds: length, perSecond: 50, targetOf: () => "/sized/1000/hit" }),
+    ]);
+    return { trouble, misses, hits };
+  };
+  await times("warm", 1);
+  const found = [await times("none", seconds)];
+  for (const { name, begin, end } of ENGINE_TROUBLES) {
+    await begin(cluster);
+    found.push(await times(`${name}, first second`, 1));
+    found.push(await times(`${name}, after`, seconds));
+    await end(cluster);
+  }
+  return found;
+}
+
+/** Requests a second that a gateway answers from memory, asked one after the other by several clients. */
+export async function hitsASecond(
+  url: string,
+  { seconds, clients }: { seconds: number; clients: number },
+): Promise<number> {
+  let answered = 0;
+  const untilMs = performance.now() + seconds * 1_000;
+  await Promise.all(Array.from({ length: clients }, async () => {
+    while (performance.now() < untilMs) {
+      await (await fetch(url)).arrayBuffer();
+      answered++;
+    }
+  }));
+  return answered / seconds;
 }
