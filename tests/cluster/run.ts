@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import { table, writeSection } from "../page_section.ts";
-import { rateErrors } from "./client_rates_test.ts";
+import { rateErrors } from "./client_rate_errors.ts";
 import {
   type Bed,
   bedOf,
@@ -22,7 +22,7 @@ import {
   purgeWithoutEngine,
   seeEachOther,
 } from "./purge_cases.ts";
-import { shareErrors } from "./rate_shares_test.ts";
+import { shareErrors } from "./rate_share_errors.ts";
 
 const { values } = parseArgs({
   options: {
