@@ -124,4 +124,25 @@ Deno.test("docs/clients/: each way leads from nothing to a hit by the page's own
     assert.equal(count("picture"), new Set(Object.values(client.sizes)).size, client.word);
     assert.equal(count("certificate"), way === "base-url" || way === "prefix" ? 0 : 1, client.word);
   }
+  await prewarm(open.get("proxy")!);
 });
+
+/** The commands of each page that has some to fetch a library beforehand: what they would fetch, and fetch. */
+async function prewarm({ configPath }: RunningGateway): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "usher-test-" });
+  const film = join(folder, "media", "Fight Club (1999) {tmdb-550}");
+  await Deno.mkdir(film, { recursive: true });
+  await Deno.writeTextFile(join(film, "Fight Club (1999).mkv"), "");
+  const pages = await Promise.all(CLIENTS.map(({ word }) => Deno.readTextFile(`docs/clients/${word}.md`)));
+  const lines = pages.flatMap((page) => [...page.matchAll(/^deno task prewarm .*$/gm)].map(([line]) => line));
+  assert.equal(lines.length, 8);
+  const results = await runMany(lines.map((line) => [
+    ...argumentsOf(line, "prewarm").map((one) => one === "media" ? join(folder, "media") : one),
+    ...["--config", configPath],
+  ]));
+  for (const [index, { code, stdout, stderr }] of results.entries()) {
+    assert.equal(code, 0, `${lines[index]}: ${stdout}${stderr}`);
+    assert.match(stdout, lines[index]!.endsWith("--estimate") ? /MiB|KiB/ : /1 title/, lines[index]);
+  }
+  await Deno.remove(folder, { recursive: true });
+}
