@@ -11,6 +11,8 @@ export interface EngineNetwork {
   close(): Promise<void>;
 }
 
+const IP = "/usr/bin/ip";
+
 /** Namespaces of this process. */
 let made = 0;
 
@@ -40,7 +42,7 @@ export async function makeEngineNetwork(links: number): Promise<EngineNetwork | 
   }
   return {
     address: (n) => address(n, 2),
-    prefix: ["ip", "netns", "exec", name],
+    prefix: [IP, "netns", "exec", name],
     async setLink(n, isUp) {
       const state = isUp ? "up" : "down";
       if (!await ip(["-n", name, "link", "set", `gateway${n}`, state])) {
@@ -53,7 +55,7 @@ export async function makeEngineNetwork(links: number): Promise<EngineNetwork | 
 
 async function ip(args: string[]): Promise<boolean> {
   try {
-    return (await new Deno.Command("ip", { args, stdout: "null", stderr: "null" }).output()).success;
+    return (await new Deno.Command(IP, { args, stdout: "null", stderr: "null" }).output()).success;
   } catch {
     return false;
   }

@@ -1,10 +1,13 @@
 /** Holds the packages of tests too; `deno.lock` only those that each start fetches. */
 const LOCK = "--lock=deno.all.lock";
 
-/** Debian's programs that some tests start where they are installed: clients, an authority with its name server, linters, and the engine of clusters. */
+/**
+ * Debian's programs that some tests start where they are installed: clients, an authority with its name server, linters, the engine of
+ * clusters, and what makes links to it that can be cut.
+ */
 const PROGRAMS = [
   ...["python3", "curl", "java", "keytool"],
-  ...["pebble", "pebble-challtestsrv", "promtool", "shellcheck", "yamllint", "systemd-analyze", "redis-server"],
+  ...["pebble", "pebble-challtestsrv", "promtool", "shellcheck", "yamllint", "systemd-analyze", "redis-server", "ip"],
 ].map((name) => `/usr/bin/${name}`);
 
 /** The arguments for Deno to run tests that may write only below `scratch` and start only Deno itself and programs of Debian. */
