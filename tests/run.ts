@@ -1,7 +1,7 @@
 /**
  * Runs the tests and ends with a plain line, `N passed, N failed`: first those of parts, with the doc examples, then those of whole
- * processes, two at a time since they mostly wait, then what measures a process, alone, then the page in a browser where Debian's is
- * installed. With arguments it hands them to one `deno test`.
+ * processes, then what measures a process, alone, then the page in a browser where Debian's is installed. With arguments it hands them
+ * to one `deno test`.
  */
 import { CHROMIUM, isInstalled, pageTestArguments, testArguments } from "./house/test_command.ts";
 import { addCounts, countTests, summaryLine, type TestCounts } from "./house/test_summary.ts";
@@ -14,6 +14,9 @@ const ALONE = ["cpu_affinity", "large_bodies", "storage"].map((name) => `${SYSTE
 
 /** Tests of the page in a browser. */
 const PAGE = "tests/page";
+
+/** Files that are tested at one time: more than there are cores, since tests wait for much of their time. */
+const JOBS = { DENO_JOBS: "3" };
 
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 30 * 60_000;
@@ -37,8 +40,8 @@ try {
 async function runAll(): Promise<TestCounts[]> {
   if (!isInstalled(CHROMIUM)) await print(`The page is not tested: there is no ${CHROMIUM}\n`);
   return [
-    await runTests(["--doc", "--parallel", ...partTests()]),
-    await runTests(["--parallel", ...processTests()], { env: { DENO_JOBS: "2" } }),
+    await runTests(["--doc", "--parallel", ...partTests()], { env: JOBS }),
+    await runTests(["--parallel", ...processTests()], { env: JOBS }),
     await runTests(ALONE),
     await runTests([PAGE], { before: pageTestArguments(scratch) }),
   ];
