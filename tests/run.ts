@@ -17,6 +17,8 @@ const PAGE = "tests/page";
 
 /** Files that are tested at one time: more than there are cores, since tests wait for much of their time. */
 const JOBS = { DENO_JOBS: "3" };
+/** The same of whole processes, which wait for most of it. */
+const PROCESS_JOBS = { DENO_JOBS: "4" };
 
 /** A run that takes longer than this hangs. */
 const DEADLINE_MS = 30 * 60_000;
@@ -41,7 +43,7 @@ async function runAll(): Promise<TestCounts[]> {
   if (!isInstalled(CHROMIUM)) await print(`The page is not tested: there is no ${CHROMIUM}\n`);
   return [
     await runTests(["--doc", "--parallel", ...partTests()], { env: JOBS }),
-    await runTests(["--parallel", ...processTests()], { env: JOBS }),
+    await runTests(["--parallel", ...processTests()], { env: PROCESS_JOBS }),
     await runTests(ALONE),
     await runTests([PAGE], { before: pageTestArguments(scratch) }),
   ];
