@@ -1,19 +1,34 @@
-/**
- * Replaces what stands between `<!-- name: begin -->` and `<!-- name: end -->` of a page.
- *
- * @throws {Error} where the page has no such section
- */
-export async function writeSection(page: string, name: string, text: string): Promise<void> {
-  const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
-  const before = await Deno.readTextFile(page);
-  const [from, to] = [before.indexOf(begin), before.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${page} has no section between ${begin} and ${end}`);
-  await Deno.writeTextFile(page, `${before.slice(0, from)}${begin}\n\n${text}\n\n${before.slice(to)}`);
+/** Writes a section of a page, by its path in the repository, between the comments that name it. @throws {Error} where it has no place */
+export async function writeSection(path: string, name: string, text: string): Promise<void> {
+  const page = new URL(`../${path}`, import.meta.url);
+  await Deno.writeTextFile(page, withSection(await Deno.readTextFile(page), name, text));
 }
 
-/** A table in Markdown; all columns but the first are of numbers. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const rule = `|---|${head.slice(1).map(() => "---:").join("|")}|`;
-  return [line(head), rule, ...rows.map(line)].join("\n");
+/** A page's text with this section. */
+export function withSection(page: string, name: string, text: string): string {
+  const start = `<!-- ${name} -->\n`;
+  const [before, rest] = page.split(start);
+  const end = rest?.indexOf("<!-- end -->") ?? -1;
+  if (rest === undefined || end < 0) throw new Error(`The page has no place for ${name}`);
+  return `${before}${start}\n${text.trim()}\n\n${rest.slice(end)}`;
+}
+
+/** A table whose columns are as wide as their widest cell, as the formatter writes it. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  const texts = rows.map((row) => row.map(String));
+  const widths = texts[0]!.map((_, column) => Math.max(3, ...texts.map((row) => row[column]!.length)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
+  const [head, ...rest] = texts;
+  return [line(head!), line(widths.map((width) => "-".repeat(width))), ...rest.map(line)].join("\n");
+}
+
+/** `2026-11-23, commit 1a2b3c4d`: when and of what figures are. */
+export async function provenance(): Promise<string> {
+  const day = new Date().toISOString().slice(0, 10);
+  try {
+    const { stdout } = await new Deno.Command("git", { args: ["rev-parse", "--short=8", "HEAD"] }).output();
+    return `${day}, commit ${new TextDecoder().decode(stdout).trim()}`;
+  } catch {
+    return day;
+  }
 }

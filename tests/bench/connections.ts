@@ -6,7 +6,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { provenance, writeSection } from "../reliability_page.ts";
+import { provenance, writeSection } from "../page_section.ts";
 import { SLOW_KINDS, SlowClients, type SlowKind } from "../slow_clients.ts";
 import { ownLoad, placement } from "./_load.ts";
 import { canCount } from "./_pinned_process.ts";
@@ -90,7 +90,9 @@ async function report(groups: readonly SlowClients[]): Promise<void> {
   for (const group of groups.toSorted((a, b) => limitOf(a) - limitOf(b))) await reportEnds(group);
   const left = await process.descriptors();
   say(`\nDescriptors of the gateway: ${descriptors} before, ${left} after.`);
-  if (values.write) await writeSection("slow-connections", [`${await provenance()}:`, ...lines].join("\n"));
+  if (values.write) {
+    await writeSection("docs/reliability.md", "slow-connections", [`${await provenance()}:`, ...lines].join("\n"));
+  }
 }
 
 function limitOf({ kind }: SlowClients): number {

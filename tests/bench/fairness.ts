@@ -6,7 +6,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { provenance, writeSection } from "../reliability_page.ts";
+import { provenance, writeSection } from "../page_section.ts";
 import { type Measured, ownLoad, placement } from "./_load.ts";
 import { median } from "./_report.ts";
 import { startServers } from "./_servers.ts";
@@ -43,7 +43,9 @@ const { port, process } = servers.running.get("usher")!;
 say(`${rounds} rounds, ${placement}.\n`);
 await reportFloods();
 await reportOverload();
-if (values.write) await writeSection("fairness", [`${await provenance()}:`, ...lines].join("\n"));
+if (values.write) {
+  await writeSection("docs/reliability.md", "fairness", [`${await provenance()}:`, ...lines].join("\n"));
+}
 
 async function reportFloods(): Promise<void> {
   const waits = new Map<string, number[]>([["alone", []]]);

@@ -1,5 +1,5 @@
 import { type ChaosResult, RUNTIME_PANIC } from "./chaos.ts";
-import { provenance, table } from "../reliability_page.ts";
+import { provenance, table } from "../page_section.ts";
 import { FAULTS } from "./schedule.ts";
 
 /** What a run was asked for. */

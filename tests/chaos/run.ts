@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { type ChaosResult, runChaos } from "./chaos.ts";
 import { chaosSection } from "./report.ts";
-import { writeSection } from "../reliability_page.ts";
+import { writeSection } from "../page_section.ts";
 
 const { values } = parseArgs({
   options: {
@@ -46,7 +46,7 @@ const section = await chaosSection(result, { minutes, seed, rate, connections })
 await print(`\n${section}`);
 for (const sample of result.tally.samples) await print(`\nWRONG ${JSON.stringify(sample)}`);
 if (values.keep) await print(`\nFiles: ${result.shop.directory}`);
-if (values.write) await writeSection("chaos", section);
+if (values.write) await writeSection("docs/reliability.md", "chaos", section);
 Deno.exitCode = isClean(result) ? 0 : 1;
 
 function isClean({ tally, complaints }: ChaosResult): boolean {

@@ -130,7 +130,11 @@ if (values.write) {
   const about =
     `Three gateways of two workers, one Redis server, all on one machine of ${navigator.hardwareConcurrency} cores; ` +
     `${rounds} rounds, ${seconds} s; ${new Date().toISOString().slice(0, 10)}. Left out: ${LEFT_OUT.join("; ")}.`;
-  await writeSection("docs/cluster.md", "cluster", `${about}\n\n${table(["what is held", "measured", "holds"], rows)}`);
+  await writeSection(
+    "docs/cluster.md",
+    "cluster",
+    `${about}\n\n${table([["what is held", "measured", "holds"], ...rows])}`,
+  );
 }
 Deno.exit(failed === 0 ? 0 : 1);
 

@@ -1,4 +1,4 @@
-import { provenance, table } from "../reliability_page.ts";
+import { provenance, table } from "../page_section.ts";
 import { pathSpellings } from "../http/path_spellings.ts";
 import { FRAMING_CASES } from "../wire/framing_cases.ts";
 import { RESPONSE_CASES } from "../wire/response_cases.ts";

@@ -4,7 +4,7 @@
  * counts go into docs/reliability.md.
  */
 import { parseArgs } from "node:util";
-import { writeSection } from "../reliability_page.ts";
+import { writeSection } from "../page_section.ts";
 import { fuzzSection } from "./report.ts";
 import { FUZZ_TARGETS } from "./targets.ts";
 
@@ -69,7 +69,9 @@ clearInterval(watch);
 worker.terminate();
 for (const [name, count] of Object.entries(tried)) say(`${name.padEnd(24)}${String(count).padStart(12)} inputs`);
 if (failure !== null) say(failure);
-if (values.write) await writeSection("inputs", await fuzzSection(tried, { seconds, seed, failure }));
+if (values.write) {
+  await writeSection("docs/reliability.md", "inputs", await fuzzSection(tried, { seconds, seed, failure }));
+}
 Deno.exitCode = failure === null ? 0 : 1;
 
 function say(line: string): void {

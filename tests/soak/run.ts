@@ -3,7 +3,7 @@
  * descriptors, connections and KV file stay as they are. Prints them as they go; ends with 1 where one grew, or a response was wrong.
  */
 import { parseArgs } from "node:util";
-import { provenance, table, writeSection } from "../reliability_page.ts";
+import { provenance, table, writeSection } from "../page_section.ts";
 import { type FigureName, FIGURES, type Figures } from "./figures.ts";
 import { runSoak, type SoakResult } from "./soak.ts";
 import { isFlat, type Trend, trendOf } from "./trend.ts";
@@ -50,7 +50,7 @@ const trends = names.map((name) => ({
 const section = await sectionOf(result);
 print(`\n${section}`);
 for (const sample of result.tally.samples) print(`\nWRONG ${JSON.stringify(sample)}`);
-if (values.write) await writeSection("soak", section);
+if (values.write) await writeSection("docs/reliability.md", "soak", section);
 Deno.exitCode = trends.every(({ name, trend }) => isFlat(trend, FIGURES[name])) && result.tally.wrong.size === 0
   ? 0
   : 1;

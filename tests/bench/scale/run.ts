@@ -42,21 +42,24 @@ Deno.exit();
 async function showSets(): Promise<void> {
   const memory = workingSets().map(({ name, best, lru, memory }) => [name, share(best), share(lru), share(memory)]);
   say("Memory tier with room for 2,500 entries, share of 300,000 requests that are hits:");
-  say(table(["requests", "ideal", "plain LRU", "memory tier"], memory));
+  say(table([["requests", "ideal", "plain LRU", "memory tier"], ...memory]));
   const disk = await diskWorkingSets();
   say(`Disk tier with room for ${disk[0]!.room} entries, share of 30,000 requests that are hits:`);
   const rows = disk.map(({ name, best, lru, disk }) => [name, share(best), share(lru), share(disk)]);
-  say(table(["requests", "ideal", "plain LRU", "disk tier"], rows));
+  say(table([["requests", "ideal", "plain LRU", "disk tier"], ...rows]));
 }
 
 async function showMemory(): Promise<void> {
   const { entries, underLoadBytes, atRestBytes, countedBytes } = await memoryHolding(MEMORY_ENTRIES);
   say(`One worker, ${count(entries)} responses of 1 KB with twelve fields, bytes of memory for each:`);
-  say(table(["", "bytes"], [
-    ["growth of the process, under load, after each fifth", underLoadBytes.map(count).join(", ")],
-    ["growth of the process, after half a minute of rest", count(atRestBytes)],
-    ["counted against `cache.memory`", count(countedBytes)],
-  ]));
+  say(
+    table([
+      ["", "bytes"],
+      ["growth of the process, under load, after each fifth", underLoadBytes.map(count).join(", ")],
+      ["growth of the process, after half a minute of rest", count(atRestBytes)],
+      ["counted against `cache.memory`", count(countedBytes)],
+    ]),
+  );
 }
 
 async function showDisk(): Promise<void> {
@@ -66,7 +69,7 @@ async function showDisk(): Promise<void> {
     rows.push([count(perSecond), count(entries), count(bytes / entries), count(dropped), count(cpuUs)]);
   }
   say(`${count(DISK_ENTRIES)} misses of 1 KB, one worker, load from the same cores:`);
-  say(table(["misses/s", "entries on disk", "bytes for each", "writes dropped", "CPU µs a miss"], rows));
+  say(table([["misses/s", "entries on disk", "bytes for each", "writes dropped", "CPU µs a miss"], ...rows]));
 }
 
 async function showSizes(sizes: readonly number[]): Promise<void> {
@@ -84,7 +87,7 @@ async function showSizes(sizes: readonly number[]): Promise<void> {
     count(servedAfterPurge),
   ]);
   const head = ["entries", "first answer, ms", "memory, MiB", "bytes on disk for each"];
-  say(table([...head, "purge of a URL, ms", "of a tag", "of all", "purged but served after a restart"], rows));
+  say(table([[...head, "purge of a URL, ms", "of a tag", "of all", "purged but served after a restart"], ...rows]));
   if (values.write && figures.length > 1) await Deno.writeTextFile("docs/scale.svg", sizesPlot(figures));
 }
 

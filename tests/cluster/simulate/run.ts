@@ -61,7 +61,7 @@ function showPurges(): PurgeFigures[][] {
       return [isLost ? "–" : `${p50Ms.toFixed(0)} / ${p99Ms.toFixed(0)}`, `${(engineBusy * 100).toFixed(1)} %`];
     }),
   ]);
-  say(table(["gateways", ...PURGES_PER_SECOND.flatMap((rate) => [`${rate}/s, ms`, "engine"])], rows));
+  say(table([["gateways", ...PURGES_PER_SECOND.flatMap((rate) => [`${rate}/s, ms`, "engine"])], ...rows]));
   return figures;
 }
 
@@ -75,7 +75,7 @@ function showHotKey(): number[] {
     allMs.toFixed(0),
     engineMs.toFixed(1),
   ]);
-  say(table(["gateways", "requests to the origin", "half have it, ms", "all have it, ms", "engine, ms"], rows));
+  say(table([["gateways", "requests to the origin", "half have it, ms", "all have it, ms", "engine, ms"], ...rows]));
   return figures.map(({ allMs }) => allMs);
 }
 
@@ -92,7 +92,7 @@ function showRates(): number[][] {
     ...figures.flatMap((row) => [percent(row[at]!.over), `${(row[at]!.engineBusy * 100).toFixed(1)} %`]),
     percent(alone[at]!.over),
   ]);
-  say(table(["gateways", ...SYNC_EVERY_MS.flatMap((ms) => [`each ${ms} ms`, "engine"]), "alone"], rows));
+  say(table([["gateways", ...SYNC_EVERY_MS.flatMap((ms) => [`each ${ms} ms`, "engine"]), "alone"], ...rows]));
   return figures.map((row) => row.map(({ over }) => over * 100));
 }
 
@@ -117,7 +117,7 @@ function showFailover(): void {
     ];
   });
   const head = ["gateways", "no primary, ms", "half are back, ms", "all are back, ms", "late misses a worker"];
-  say(table([...head, "leases over", "connecting, ms of the engine"], rows));
+  say(table([[...head, "leases over", "connecting, ms of the engine"], ...rows]));
 }
 
 function plot(): string {

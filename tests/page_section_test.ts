@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { table, withSection } from "./reliability_page.ts";
+import { table, withSection } from "./page_section.ts";
 
 Deno.test("withSection() puts a section between the comments that name it, and leaves the rest alone", () => {
   const page = "a\n<!-- one -->\nold\n<!-- end -->\nb\n<!-- two -->\n<!-- end -->\n";
