@@ -76,13 +76,18 @@ Deno.test("isWholeContent() takes pictures of every format under every picture t
     }
     // The GIF's end is one byte, which also comes in its pixels; the end of an SVG may be followed by white space or a comment.
     const lengths = format === "gif" || format.endsWith("svg")
-      ? [picture.length >> 1, picture.length >> 2]
+      ? [picture.length >> 1, picture.length >> 2].filter((length) => !endsLikeGif(picture.slice(0, length)))
       : picture.keys();
     for (const length of lengths) {
       assert.equal(isWholeContent("image/jpeg", picture.slice(0, length)), false, `${format} cut to ${length}`);
     }
   }
 });
+
+/** Its pixels are noise, and by chance what is left of them ends so. */
+function endsLikeGif(part: Uint8Array): boolean {
+  return part.findLast((byte) => byte !== 0) === 0x3b;
+}
 
 Deno.test("isWholeContent() minds no bytes behind the end of a picture, and no thumbnail before it", async () => {
   for (const [format, picture] of await pictures()) {
